@@ -1,0 +1,62 @@
+"""Checks, errors and safe numerics that everything else stands on; needs torch only.
+
+The errors load without torch, so that the command line and the records can use them.
+"""
+
+from typing import TYPE_CHECKING
+
+from torchlgg.core._errors import InputError, did_you_mean
+from torchlgg.core._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from torchlgg.core._checks import (
+        check_finite,
+        check_option,
+        check_same_rows,
+        feature_matrix,
+    )
+    from torchlgg.core._precision import at_least_float32, exact_arithmetic
+    from torchlgg.core._safe import (
+        centered,
+        rounding,
+        safe_divide,
+        safe_rsqrt,
+        smallest_divisor,
+        unit_rows,
+    )
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "at_least_float32": "_precision",
+        "centered": "_safe",
+        "check_finite": "_checks",
+        "check_option": "_checks",
+        "check_same_rows": "_checks",
+        "exact_arithmetic": "_precision",
+        "feature_matrix": "_checks",
+        "rounding": "_safe",
+        "safe_divide": "_safe",
+        "safe_rsqrt": "_safe",
+        "smallest_divisor": "_safe",
+        "unit_rows": "_safe",
+    },
+)
+
+__all__ = [
+    "InputError",
+    "at_least_float32",
+    "centered",
+    "check_finite",
+    "check_option",
+    "check_same_rows",
+    "did_you_mean",
+    "exact_arithmetic",
+    "feature_matrix",
+    "lazy_names",
+    "rounding",
+    "safe_divide",
+    "safe_rsqrt",
+    "smallest_divisor",
+    "unit_rows",
+]

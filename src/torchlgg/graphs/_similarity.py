@@ -1,0 +1,114 @@
+"""Similarity of every pair of examples, and how close they are when neighbours are chosen.
+
+Shapes: N examples, D features.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from torchlgg.core import centered, rounding, safe_divide, safe_rsqrt, smallest_divisor
+from torchlgg.graphs._spec import Bandwidth, GraphSpec
+
+
+class Similarities(NamedTuple):
+    """What the choice of neighbours and the weighting need to know of all pairs."""
+
+    weights_NN: Tensor  # differentiable, diagonal included
+    closeness_NN: Tensor  # larger is nearer; without gradient
+    live_N: Tensor  # False for dead rows, which have no edges
+    degree_floor: float  # a degree up to here is rounding of zero
+
+
+class _Gram(torch.autograd.Function):
+    """x xᵀ with one product backward, (G + Gᵀ) x, where autograd would take two."""
+
+    @staticmethod
+    def forward(x_ND: Tensor) -> Tensor:
+        return x_ND @ x_ND.T
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, grad_NN: Tensor) -> Tensor:
+        (x_ND,) = ctx.saved_tensors
+        grad_ND: Tensor = (grad_NN + grad_NN.T) @ x_ND
+        return grad_ND
+
+
+def gram(x_ND: Tensor) -> Tensor:
+    """The matrix of inner products :math:`x_i · x_j`, (N, N).
+
+    Example:
+        >>> gram(torch.tensor([[1.0, 2.0], [0.0, 1.0]]))
+        tensor([[5., 2.],
+                [2., 1.]])
+    """
+    product_NN: Tensor = _Gram.apply(x_ND)
+    return product_NN
+
+
+def pairwise_distances(x_ND: Tensor) -> Tensor:
+    """Euclidean distances from differences, not from products; 0 has gradient 0.
+
+    :math:`‖x‖² + ‖y‖² − 2⟨x, y⟩` would lose every digit for near-duplicates and under a common
+    offset.
+
+    Example:
+        >>> pairwise_distances(torch.tensor([[1000.0], [1000.001]])).max().item() < 0.0011
+        True
+    """
+    return torch.cdist(x_ND, x_ND, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def similarities(x_ND: Tensor, spec: GraphSpec) -> Similarities:
+    """All pairs of the rows of ``x_ND`` under ``spec.similarity``, ``center`` and ``bandwidth``."""
+    count = x_ND.shape[0]
+    floor_N = x_ND.new_zeros(count)
+    if spec.center:
+        x_ND, floor_N = centered(x_ND, dim=0)
+    if spec.similarity in ("cosine", "shifted_cosine"):
+        # cos_ij = <x_i, x_j> / (|x_i| |x_j|): the norms are the diagonal of the Gram matrix, so no
+        # normalised copy of the features is made
+        gram_NN = gram(x_ND)
+        square_N = gram_NN.diagonal()
+        square_N = torch.where(square_N > floor_N * floor_N, square_N, 0.0)
+        inverse_N = safe_rsqrt(square_N, floor=smallest_divisor(x_ND))
+        cosine_NN = gram_NN * inverse_N[:, None] * inverse_N[None, :]
+        live_N = inverse_N.detach() > 0
+        if spec.similarity == "cosine":
+            return Similarities(cosine_NN, cosine_NN.detach(), live_N, count * rounding(x_ND) / 4)
+        shifted_NN = torch.where(live_N[:, None] & live_N[None, :], (1 + cosine_NN) / 2, 0.0)
+        return Similarities(shifted_NN, shifted_NN.detach(), live_N, smallest_divisor(x_ND))
+    distance_NN = pairwise_distances(x_ND)
+    ratio_NN = _in_bandwidths(distance_NN, spec.bandwidth)
+    exponent_NN = ratio_NN if spec.similarity == "exponential" else ratio_NN.square() / 2
+    live_N = torch.ones(count, dtype=torch.bool, device=x_ND.device)
+    return Similarities(
+        torch.exp(-exponent_NN), -distance_NN.detach(), live_N, smallest_divisor(x_ND)
+    )
+
+
+def _in_bandwidths(distance_NN: Tensor, bandwidth: Bandwidth) -> Tensor:
+    """Distances divided by the bandwidth h; where h is 0, 0 stays 0 and the rest is infinite."""
+    if not isinstance(bandwidth, str):
+        return distance_NN / bandwidth
+    count = distance_NN.shape[0]
+    if count == 1:
+        return distance_NN
+    pairs = count * (count - 1)
+    if bandwidth == "mean":
+        h = distance_NN.sum() / pairs
+    else:
+        # every distance stands twice in the matrix, so the lower median of the pairs is the
+        # (pairs / 2)-th smallest of the entries off the diagonal
+        self_NN = torch.eye(count, dtype=torch.bool, device=distance_NN.device)
+        h = distance_NN.masked_fill(self_NN, torch.inf).flatten().kthvalue(pairs // 2).values
+    floor = smallest_divisor(distance_NN)
+    far_NN = (h <= floor) & (distance_NN > 0)
+    return safe_divide(distance_NN, h, floor=floor).masked_fill(far_NN, torch.inf)

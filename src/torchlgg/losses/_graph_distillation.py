@@ -1,0 +1,159 @@
+"""Graph knowledge distillation (GKD): the student's latent geometry graphs follow the teacher's.
+
+Lassance et al., ICASSP 2020, arXiv 1911.03080; Lassance, Gripon, Ortega, Algorithms 14(2):39
+(2021), section 4.1. Shapes: N examples, D features.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from torchlgg.core import InputError, check_option, exact_arithmetic
+from torchlgg.graphs import GraphSpec, class_edges, graph_edges, latent_geometry_graph
+from torchlgg.losses._taps import Taps, mean_of, paired_taps, settings
+
+Edges = Literal["all", "intra", "inter"]
+MaskFrom = Literal["own", "teacher"]
+Reduction = Literal["sum", "mean"]
+
+
+def graph_distillation_loss(
+    student: Taps,
+    teacher: Taps,
+    *,
+    spec: GraphSpec = GraphSpec(),  # noqa: B008  (frozen)
+    power: int = 1,
+    edges: Edges = "all",
+    labels: Tensor | None = None,
+    mask_from: MaskFrom = "own",
+    reduction: Reduction = "sum",
+) -> Tensor:
+    r"""How far the student's graph is from the teacher's, on the same examples.
+
+    .. math:: \frac1T \sum_{t=1}^{T} ‖ A_{S,t}^p - A_{T,t}^p ‖_F^2
+
+    with A the adjacency matrices that ``spec`` makes of the T taps and p = ``power``. Only
+    similarities between examples are compared, so student and teacher may differ in width at every
+    tap. The authors' setting is ``spec=GraphSpec.graph_kd()``, three taps, and a weight of 25.
+
+    Args:
+        student: the student's representations: (N, ...), a sequence of T such, or a mapping from
+            tap name to tensor as :func:`~torchlgg.capture` yields.
+        teacher: the teacher's, paired with the student's in order. No gradient flows into it.
+        spec: how the graphs are made.
+        power: p ≥ 1; p > 1 compares walks of p steps.
+        edges: compare ``"all"`` edges, those within a class (``"intra"``) or between classes
+            (``"inter"``), which need ``labels``.
+        labels: (N,), whole numbers.
+        mask_from: with ``spec.k``, whose nearest neighbours make the student's edges: its
+            ``"own"``, as in the paper, or the ``"teacher"``'s, as in graph_kd.
+        reduction: ``"sum"`` over the N² entries, as published in 2020; ``"mean"`` divides by N²,
+            as published in 2019 (with the same weight of 25).
+
+    Returns:
+        A scalar ≥ 0, float32 or float64; 0 where the graphs are equal, and for N = 1.
+
+    Raises:
+        InputError: taps or examples that do not pair, missing labels, ``k`` ≥ N, NaN or infinity
+            in a tap, or an unknown option.
+
+    Example:
+        >>> import torch
+        >>> from torchlgg import GraphSpec, graph_distillation_loss
+        >>> teacher = torch.tensor([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
+        >>> student = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]], requires_grad=True)
+        >>> loss = graph_distillation_loss(student, teacher, spec=GraphSpec.graph_kd())
+        >>> loss
+        tensor(0.0149, grad_fn=<MeanBackward0>)
+        >>> loss.backward()
+
+    Reference:
+        arXiv 1911.03080.
+    """
+    where = "graph_distillation_loss"
+    check_option(edges, ("all", "intra", "inter"), name="edges", where=where)
+    check_option(mask_from, ("own", "teacher"), name="mask_from", where=where)
+    check_option(reduction, ("sum", "mean"), name="reduction", where=where)
+    if isinstance(power, bool) or not isinstance(power, int) or power < 1:
+        raise InputError(f"{where}: `power` must be a whole number, at least 1; got {power!r}")
+    pairs = paired_taps(student, teacher, where=where)
+    within_NN = _pairs_within(edges, labels, count=pairs[0][0].shape[0], where=where)
+    losses = []
+    for s_ND, t_ND in pairs:
+        with torch.no_grad():
+            t_NN = latent_geometry_graph(t_ND, spec, within=within_NN)
+            mask_NN = graph_edges(t_ND, spec, within=within_NN) if mask_from == "teacher" else None
+        s_NN = latent_geometry_graph(s_ND, spec, mask=mask_NN, within=within_NN)
+        with exact_arithmetic(s_NN):
+            difference_NN = torch.linalg.matrix_power(s_NN, power) - torch.linalg.matrix_power(
+                t_NN, power
+            )
+            total = difference_NN.square().sum()
+        losses.append(total if reduction == "sum" else total / difference_NN.numel())
+    return mean_of(losses)
+
+
+def _pairs_within(edges: Edges, labels: Tensor | None, *, count: int, where: str) -> Tensor | None:
+    if edges == "all":
+        return None
+    if labels is None:
+        raise InputError(f"{where}: `edges={edges!r}` needs `labels`, one class per example")
+    if labels.shape[:1] != (count,):
+        raise InputError(
+            f"{where}: `labels` must have one entry per example: {count} examples, labels of shape "
+            f"{tuple(labels.shape)}"
+        )
+    return class_edges(labels, edges)
+
+
+class GraphDistillationLoss(nn.Module):
+    """:func:`graph_distillation_loss` with its settings kept; see there.
+
+    Example:
+        >>> from torchlgg import GraphSpec
+        >>> from torchlgg.losses import GraphDistillationLoss
+        >>> GraphDistillationLoss(spec=GraphSpec.graph_kd(), power=2).power
+        2
+    """
+
+    def __init__(
+        self,
+        *,
+        spec: GraphSpec = GraphSpec(),  # noqa: B008  (frozen)
+        power: int = 1,
+        edges: Edges = "all",
+        mask_from: MaskFrom = "own",
+        reduction: Reduction = "sum",
+    ) -> None:
+        super().__init__()
+        self.spec = spec
+        self.power = power
+        self.edges: Edges = edges
+        self.mask_from: MaskFrom = mask_from
+        self.reduction: Reduction = reduction
+
+    def forward(self, student: Taps, teacher: Taps, labels: Tensor | None = None) -> Tensor:
+        """The loss of a batch; ``labels`` where ``edges`` needs them."""
+        return graph_distillation_loss(
+            student,
+            teacher,
+            spec=self.spec,
+            power=self.power,
+            edges=self.edges,
+            labels=labels,
+            mask_from=self.mask_from,
+            reduction=self.reduction,
+        )
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return settings(
+            spec=self.spec,
+            power=self.power,
+            edges=self.edges,
+            mask_from=self.mask_from,
+            reduction=self.reduction,
+        )

@@ -1,0 +1,117 @@
+"""The graph smoothness loss (GSL): embeddings on whose graph the labels are smooth.
+
+Bontonou et al., DSW 2019, arXiv 1905.00301; Lassance, Gripon, Ortega, Algorithms 14(2):39 (2021),
+section 4.2. Shapes: N examples, D features, C classes.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from torchlgg.core import InputError, check_option, exact_arithmetic, feature_matrix, safe_divide
+from torchlgg.graphs import GraphSpec, class_edges, latent_geometry_graph
+from torchlgg.losses._taps import settings
+from torchlgg.signals import label_indicators
+
+Reduction = Literal["mean", "sum"]
+
+
+def graph_smoothness_loss(
+    embeddings: Tensor,
+    labels: Tensor,
+    *,
+    alpha: float = 1.0,
+    k: int | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    r"""The label variation of the exponential graph of the embeddings: different classes repel.
+
+    .. math:: \operatorname{tr}(Y^⊤ L Y) = \sum_{y_i ≠ y_j} \exp(-α ‖x_i - x_j‖)
+
+    over ordered pairs, with L = D − A the Laplacian of the graph with weights exp(−α‖·‖) and Y the
+    class indicators. Examples of one class are not drawn together, and D, the dimension of the
+    embeddings, is free: it need not be the number of classes.
+
+    Args:
+        embeddings: (N, D) or (N, ...), floating.
+        labels: (N,) whole numbers; or Y itself, (N, C), soft or boolean
+            (:func:`~torchlgg.label_indicators`): a pair then counts :math:`½‖Y_i - Y_j‖^2`.
+        alpha: α > 0, in units of 1 / distance.
+        k: keep only the edges of the union of the k nearest neighbours; ``None`` is every pair.
+        reduction: ``"sum"`` is the formula; ``"mean"`` divides it by the number of pairs of
+            different classes (by the sum of :math:`½‖Y_i - Y_j‖^2`), so that it does not grow
+            with the batch.
+
+    Returns:
+        A scalar in [0, 1] for ``"mean"``; 0 with zero gradient where all labels are equal.
+        Coincident examples of different classes have gradient 0 between them: the norm has no
+        derivative there.
+
+    Raises:
+        InputError: labels of another length, α that is not positive, ``k`` ≥ N, NaN or infinity in
+            the embeddings, or an unknown option.
+
+    Example:
+        >>> import torch
+        >>> from torchlgg import graph_smoothness_loss
+        >>> x = torch.tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]])
+        >>> graph_smoothness_loss(x, torch.tensor([0, 1, 0]), alpha=0.1)
+        tensor(0.6304)
+
+    Reference:
+        arXiv 1905.00301.
+    """
+    where = "graph_smoothness_loss"
+    check_option(reduction, ("mean", "sum"), name="reduction", where=where)
+    if not alpha > 0:
+        raise InputError(f"{where}: `alpha` must be positive; got {alpha!r}")
+    x_ND = feature_matrix(embeddings, name="embeddings", where=where)
+    if labels.shape[:1] != x_ND.shape[:1]:
+        raise InputError(
+            f"{where}: `labels` must have one entry per example: {x_ND.shape[0]} examples, labels "
+            f"of shape {tuple(labels.shape)}"
+        )
+    spec = GraphSpec(similarity="exponential", bandwidth=1 / alpha, k=k, normalization=None)
+    with exact_arithmetic(x_ND):
+        a_NN = latent_geometry_graph(x_ND, spec)
+        contrast_NN = _contrast(labels, like=x_ND)
+        total = (a_NN * contrast_NN).sum()
+        return total if reduction == "sum" else safe_divide(total, contrast_NN.sum())
+
+
+def _contrast(labels: Tensor, *, like: Tensor) -> Tensor:
+    """½‖Y_i − Y_j‖² of every pair; 1 for different hard labels, 0 for equal ones."""
+    if labels.ndim == 1:
+        return class_edges(labels, "inter").to(like.dtype)
+    y_NC = label_indicators(labels).to(like.dtype)
+    return (y_NC[:, None, :] - y_NC[None, :, :]).square().sum(-1) / 2
+
+
+class GraphSmoothnessLoss(nn.Module):
+    """:func:`graph_smoothness_loss` with its settings kept; see there.
+
+    Example:
+        >>> from torchlgg.losses import GraphSmoothnessLoss
+        >>> GraphSmoothnessLoss(alpha=2.0)
+        GraphSmoothnessLoss(alpha=2.0, k=None, reduction='mean')
+    """
+
+    def __init__(
+        self, *, alpha: float = 1.0, k: int | None = None, reduction: Reduction = "mean"
+    ) -> None:
+        super().__init__()
+        self.alpha = alpha
+        self.k = k
+        self.reduction: Reduction = reduction
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """The loss of a batch."""
+        return graph_smoothness_loss(
+            embeddings, labels, alpha=self.alpha, k=self.k, reduction=self.reduction
+        )
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return settings(alpha=self.alpha, k=self.k, reduction=self.reduction)

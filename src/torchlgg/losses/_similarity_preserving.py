@@ -1,0 +1,61 @@
+"""Similarity-preserving knowledge distillation (SP).
+
+Tung, Mori, ICCV 2019, arXiv 1907.09682. Shapes: N examples, D features.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from torchlgg.core import exact_arithmetic, unit_rows
+from torchlgg.graphs import gram
+from torchlgg.losses._taps import Taps, mean_of, paired_taps
+
+
+def similarity_preserving_loss(student: Taps, teacher: Taps) -> Tensor:
+    r"""How far the row-normalised inner products of the examples are from the teacher's.
+
+    .. math:: \frac{1}{N^2} ‖ G_S - G_T ‖_F^2, \quad G = \text{rows of } X X^⊤ \text{ divided by
+              their Euclidean norm}
+
+    Args:
+        student: (N, ...), or several taps in a sequence or mapping: the mean over taps.
+        teacher: the same taps of the teacher, in order; widths may differ. No gradient flows into
+            it.
+
+    Returns:
+        A scalar ≥ 0, float32 or float64. The row of a dead (all-zero) example is zero, with zero
+        gradient.
+
+    Raises:
+        InputError: taps or examples that do not pair, or NaN or infinity in a tap.
+
+    Example:
+        >>> import torch
+        >>> from torchlgg import similarity_preserving_loss
+        >>> similarity_preserving_loss(torch.tensor([[1.0], [1.0]]), torch.eye(2))
+        tensor(0.2929)
+
+    Reference:
+        arXiv 1907.09682, section 3.
+    """
+    losses = []
+    for s_ND, t_ND in paired_taps(student, teacher, where="similarity_preserving_loss"):
+        with exact_arithmetic(s_ND):
+            losses.append((unit_rows(gram(s_ND)) - unit_rows(gram(t_ND))).square().mean())
+    return mean_of(losses)
+
+
+class SimilarityPreservingLoss(nn.Module):
+    """:func:`similarity_preserving_loss` as a module; see there.
+
+    Example:
+        >>> import torch
+        >>> from torchlgg.losses import SimilarityPreservingLoss
+        >>> SimilarityPreservingLoss()(torch.eye(3), torch.eye(3))
+        tensor(0.)
+    """
+
+    def forward(self, student: Taps, teacher: Taps) -> Tensor:
+        """The loss of a batch."""
+        return similarity_preserving_loss(student, teacher)

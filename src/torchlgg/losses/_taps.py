@@ -1,0 +1,78 @@
+"""One tap, or a list or mapping of taps: the same for every loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from torchlgg.core import InputError, check_same_rows, feature_matrix
+
+Taps = Tensor | Sequence[Tensor] | Mapping[str, Tensor]
+"""The representations of a batch: of one layer (N, ...), or of several, as ``capture`` yields."""
+
+
+def named_taps(taps: Taps, *, name: str, where: str) -> list[tuple[str, Tensor]]:
+    """Every tap as a checked (N, D) matrix, with the name that errors give it.
+
+    Args:
+        taps: one tensor (N, ...), a sequence of them, or a mapping from tap name to tensor.
+        name: the argument's name.
+        where: the public function that was called.
+    """
+    if isinstance(taps, Tensor):
+        return [(name, feature_matrix(taps, name=name, where=where))]
+    if isinstance(taps, Mapping):
+        listed = [(f"{name}[{tap!r}]", tensor) for tap, tensor in taps.items()]
+    elif isinstance(taps, Sequence) and not isinstance(taps, str):
+        listed = [(f"{name}[{index}]", tensor) for index, tensor in enumerate(taps)]
+    else:
+        raise InputError(
+            f"{where}: `{name}` must be a tensor (N, ...), a sequence of them or a mapping from "
+            f"tap name to tensor, got {type(taps).__name__}"
+        )
+    if not listed:
+        raise InputError(f"{where}: `{name}` holds no tap; pass at least one")
+    return [(tap, feature_matrix(tensor, name=tap, where=where)) for tap, tensor in listed]
+
+
+def paired_taps(student: Taps, teacher: Taps, *, where: str) -> list[tuple[Tensor, Tensor]]:
+    """Student and teacher taps in pairs, by order; the teacher's without gradient.
+
+    Args:
+        student: the student's taps.
+        teacher: the teacher's taps, as many, in the same order; names and widths may differ.
+        where: the public function that was called.
+
+    Raises:
+        InputError: different numbers of taps or of examples.
+    """
+    with torch.no_grad():
+        teachers = named_taps(teacher, name="teacher", where=where)
+    students = named_taps(student, name="student", where=where)
+    if len(students) != len(teachers):
+        raise InputError(
+            f"{where}: `student` and `teacher` must hold the same number of taps, paired in "
+            f"order: student has {len(students)}, teacher {len(teachers)}"
+        )
+    pairs = []
+    for (s_name, s_ND), (t_name, t_ND) in zip(students, teachers, strict=True):
+        check_same_rows(s_ND, t_ND, names=(s_name, t_name), where=where)
+        pairs.append((s_ND, t_ND.detach().to(s_ND.dtype)))
+    return pairs
+
+
+def mean_of(values: list[Tensor]) -> Tensor:
+    """The mean of the taps' losses, a scalar."""
+    return torch.stack(values).mean()
+
+
+def settings(**values: object) -> str:
+    """The ``extra_repr`` of a loss module: ``name=value`` for every setting.
+
+    Example:
+        >>> settings(power=2, edges="all")
+        "power=2, edges='all'"
+    """
+    return ", ".join(f"{name}={value!r}" for name, value in values.items())
