@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torchlgg.core._precision import at_least_float32, exact_arithmetic
     from torchlgg.core._safe import (
         centered,
+        magnitude,
         rounding,
         safe_divide,
         safe_rsqrt,
@@ -35,6 +36,7 @@ __getattr__, __dir__ = lazy_names(
         "check_same_rows": "_checks",
         "exact_arithmetic": "_precision",
         "feature_matrix": "_checks",
+        "magnitude": "_safe",
         "rounding": "_safe",
         "safe_divide": "_safe",
         "safe_rsqrt": "_safe",
@@ -54,6 +56,7 @@ __all__ = [
     "exact_arithmetic",
     "feature_matrix",
     "lazy_names",
+    "magnitude",
     "rounding",
     "safe_divide",
     "safe_rsqrt",

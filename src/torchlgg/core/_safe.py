@@ -60,12 +60,27 @@ def safe_rsqrt(x: Tensor, *, floor: float = 0.0) -> Tensor:
     return torch.where(usable, torch.where(usable, x, 1.0).rsqrt(), 0.0)
 
 
+def magnitude(x: Tensor) -> Tensor:
+    """The absolute value of ``x``, with derivative 1 at 0, where :func:`torch.abs` takes 0.
+
+    A degree that sums absolute weights then has the gradient of the plain sum for every graph of
+    non-negative weights, also where a weight is exactly 0, as it often is after a ReLU.
+
+    Example:
+        >>> x = torch.tensor([-2.0, 0.0], requires_grad=True)
+        >>> magnitude(x).sum().backward()
+        >>> x.grad
+        tensor([-1.,  1.])
+    """
+    return torch.where(x < 0, -x, x)
+
+
 def unit_rows(x_ND: Tensor, *, floor_N: Tensor | None = None) -> Tensor:
     """Rows divided by their Euclidean norm; a zero row stays zero, with zero gradient.
 
     Args:
         x_ND: (N, D) or any shape whose last axis holds the vectors.
-        floor_N: the norm up to which a row counts as zero, one number a row; ``None`` is 0.
+        floor_N: the norm up to which a vector counts as zero, one number each; ``None`` is 0.
 
     Example:
         >>> unit_rows(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))

@@ -2,7 +2,7 @@
 
 from torchlgg.graphs._class_edges import class_edges
 from torchlgg.graphs._latent_geometry_graph import graph_edges, latent_geometry_graph
-from torchlgg.graphs._similarity import gram, pairwise_distances
+from torchlgg.graphs._similarity import gram, pairwise_distances, rounding_of_differences
 from torchlgg.graphs._spec import GraphSpec
 
 __all__ = [
@@ -12,4 +12,5 @@ __all__ = [
     "graph_edges",
     "latent_geometry_graph",
     "pairwise_distances",
+    "rounding_of_differences",
 ]

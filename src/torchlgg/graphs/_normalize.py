@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from torchlgg.core import safe_divide, safe_rsqrt
+from torchlgg.core import magnitude, safe_divide, safe_rsqrt
 from torchlgg.graphs._spec import Normalization
 
 
@@ -21,7 +21,7 @@ def normalize(adjacency_NN: Tensor, normalization: Normalization, *, floor: floa
     """
     if normalization is None:
         return adjacency_NN
-    degree_N = adjacency_NN.abs().sum(dim=1)
+    degree_N = magnitude(adjacency_NN).sum(dim=1)
     if normalization == "random_walk":
         return safe_divide(adjacency_NN, degree_N[:, None], floor=floor)
     inverse_N = safe_rsqrt(degree_N, floor=floor)

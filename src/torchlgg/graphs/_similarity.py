@@ -57,13 +57,24 @@ def pairwise_distances(x_ND: Tensor) -> Tensor:
     """Euclidean distances from differences, not from products; 0 has gradient 0.
 
     :math:`‖x‖² + ‖y‖² − 2⟨x, y⟩` would lose every digit for near-duplicates and under a common
-    offset.
+    offset. Rows that differ by no more than rounding coincide: their distance is 0.
 
     Example:
-        >>> pairwise_distances(torch.tensor([[1000.0], [1000.001]])).max().item() < 0.0011
-        True
+        >>> pairwise_distances(torch.tensor([[1000.0], [1000.25]])).max()
+        tensor(0.2500)
     """
-    return torch.cdist(x_ND, x_ND, compute_mode="donot_use_mm_for_euclid_dist")
+    distance_NN = torch.cdist(x_ND, x_ND, compute_mode="donot_use_mm_for_euclid_dist")
+    return torch.where(distance_NN > rounding_of_differences(x_ND), distance_NN, 0.0)
+
+
+def rounding_of_differences(x_ND: Tensor) -> Tensor:
+    """The length up to which the difference of two rows is rounding, (N, N), without gradient.
+
+    The same image sent twice through a batched kernel gives rows that are equal but for the last
+    digits; relative to the mean distance of a collapsed batch, that dust would be a geometry.
+    """
+    size_N = torch.linalg.vector_norm(x_ND.detach(), dim=1)
+    return rounding(x_ND) * torch.maximum(size_N[:, None], size_N[None, :])
 
 
 def similarities(x_ND: Tensor, spec: GraphSpec) -> Similarities:
@@ -81,10 +92,11 @@ def similarities(x_ND: Tensor, spec: GraphSpec) -> Similarities:
         inverse_N = safe_rsqrt(square_N, floor=smallest_divisor(x_ND))
         cosine_NN = gram_NN * inverse_N[:, None] * inverse_N[None, :]
         live_N = inverse_N.detach() > 0
-        if spec.similarity == "cosine":
-            return Similarities(cosine_NN, cosine_NN.detach(), live_N, count * rounding(x_ND) / 4)
-        shifted_NN = torch.where(live_N[:, None] & live_N[None, :], (1 + cosine_NN) / 2, 0.0)
-        return Similarities(shifted_NN, shifted_NN.detach(), live_N, smallest_divisor(x_ND))
+        if spec.similarity == "shifted_cosine":
+            cosine_NN = torch.where(live_N[:, None] & live_N[None, :], (1 + cosine_NN) / 2, 0.0)
+        # a cosine is known to one rounding of 1, and a degree to as many as it has terms
+        floor = count * rounding(x_ND) / 4
+        return Similarities(cosine_NN, cosine_NN.detach(), live_N, floor)
     distance_NN = pairwise_distances(x_ND)
     ratio_NN = _in_bandwidths(distance_NN, spec.bandwidth)
     exponent_NN = ratio_NN if spec.similarity == "exponential" else ratio_NN.square() / 2

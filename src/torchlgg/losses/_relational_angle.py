@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from torchlgg.core import exact_arithmetic, unit_rows
+from torchlgg.graphs import rounding_of_differences
 from torchlgg.losses._taps import Taps, mean_of, paired_taps
 
 
@@ -60,7 +61,9 @@ def relational_angle_loss(student: Taps, teacher: Taps) -> Tensor:
 
 def _cosines(x_ND: Tensor) -> Tensor:
     """At [j, i, k] the cosine of the angle x_i x_j x_k; 0 unless the three are distinct."""
-    directions_NND = unit_rows(x_ND[None, :, :] - x_ND[:, None, :])
+    directions_NND = unit_rows(
+        x_ND[None, :, :] - x_ND[:, None, :], floor_N=rounding_of_differences(x_ND)
+    )
     cosine_NNN = directions_NND @ directions_NND.transpose(1, 2)
     same_NN = torch.eye(x_ND.shape[0], dtype=torch.bool, device=x_ND.device)
     return cosine_NNN.masked_fill(same_NN, 0.0)

@@ -13,6 +13,7 @@ from torchlgg.core import (
     check_finite,
     check_option,
     exact_arithmetic,
+    magnitude,
     safe_divide,
     safe_rsqrt,
     smallest_divisor,
@@ -71,7 +72,7 @@ def laplacian(adjacency: Tensor, normalization: LaplacianNormalization = None) -
     with exact_arithmetic(a_NN):
         if normalization is None:
             return torch.diag(a_NN.sum(dim=1)) - a_NN
-        degree_N = a_NN.abs().sum(dim=1)
+        degree_N = magnitude(a_NN).sum(dim=1)
         floor = smallest_divisor(a_NN)
         if normalization == "random_walk":
             shares_NN = safe_divide(a_NN, degree_N[:, None], floor=floor)
