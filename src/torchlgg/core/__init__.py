@@ -10,8 +10,11 @@ from torchlgg.core._lazy import lazy_names
 
 if TYPE_CHECKING:
     from torchlgg.core._checks import (
+        check_count,
         check_finite,
+        check_labels,
         check_option,
+        check_positive,
         check_same_rows,
         feature_matrix,
     )
@@ -31,8 +34,11 @@ __getattr__, __dir__ = lazy_names(
     {
         "at_least_float32": "_precision",
         "centered": "_safe",
+        "check_count": "_checks",
         "check_finite": "_checks",
+        "check_labels": "_checks",
         "check_option": "_checks",
+        "check_positive": "_checks",
         "check_same_rows": "_checks",
         "exact_arithmetic": "_precision",
         "feature_matrix": "_checks",
@@ -49,8 +55,11 @@ __all__ = [
     "InputError",
     "at_least_float32",
     "centered",
+    "check_count",
     "check_finite",
+    "check_labels",
     "check_option",
+    "check_positive",
     "check_same_rows",
     "did_you_mean",
     "exact_arithmetic",

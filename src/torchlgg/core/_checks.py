@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
+from numbers import Real
 from typing import Any
 
 import torch
@@ -24,11 +26,61 @@ def check_option(value: Any, allowed: Collection[Any], *, name: str, where: str)
     Example:
         >>> check_option("sum", ("sum", "mean"), name="reduction", where="a_loss")
     """
-    if value not in allowed:
+    if not any(type(value) is type(option) and value == option for option in allowed):
         listed = ", ".join(map(repr, allowed))
-        hint = did_you_mean(value, [a for a in allowed if isinstance(a, str)])
-        hint = hint if isinstance(value, str) and "did you mean" in hint else ""
+        hint = did_you_mean(value, map(str, allowed)) if isinstance(value, str) else ""
+        hint = hint if "did you mean" in hint else ""
         raise InputError(f"{where}: `{name}` must be one of {listed}; got {value!r}{hint}")
+
+
+def check_positive(value: float, *, name: str, where: str) -> None:
+    """Raise :class:`InputError` unless ``value`` is a number above zero and below infinity.
+
+    Args:
+        value: what the caller passed.
+        name: the argument's name.
+        where: the public function that was called.
+
+    Example:
+        >>> check_positive(0.5, name="alpha", where="a_loss")
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < math.inf:
+        raise InputError(f"{where}: `{name}` must be positive; got {value!r}")
+
+
+def check_count(value: int, *, name: str, where: str, smallest: int = 1) -> None:
+    """Raise :class:`InputError` unless ``value`` is a whole number, at least ``smallest``.
+
+    Args:
+        value: what the caller passed.
+        name: the argument's name.
+        where: the public function that was called.
+        smallest: the least that is allowed.
+
+    Example:
+        >>> check_count(2, name="power", where="a_loss")
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < smallest:
+        raise InputError(
+            f"{where}: `{name}` must be a whole number, at least {smallest}; got {value!r}"
+        )
+
+
+def check_labels(labels: Tensor, *, count: int, where: str) -> None:
+    """Raise :class:`InputError` unless ``labels`` is a tensor with one entry per example.
+
+    Args:
+        labels: (N,) or (N, C).
+        count: N.
+        where: the public function that was called.
+    """
+    if not isinstance(labels, Tensor):
+        raise InputError(f"{where}: `labels` must be a tensor, got {type(labels).__name__}")
+    if labels.shape[:1] != (count,):
+        raise InputError(
+            f"{where}: `labels` must have one entry per example: {count} examples, labels of shape "
+            f"{tuple(labels.shape)}"
+        )
 
 
 def check_finite(x_ND: Tensor, *, name: str, where: str) -> None:

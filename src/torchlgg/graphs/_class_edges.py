@@ -34,6 +34,8 @@ def class_edges(labels: Tensor, edges: Edges) -> Tensor:
                 [0, 1, 0]], dtype=torch.int32)
     """
     check_option(edges, get_args(Edges), name="edges", where="class_edges")
+    if not isinstance(labels, Tensor):
+        raise InputError(f"class_edges: `labels` must be a tensor, got {type(labels).__name__}")
     if labels.ndim != 1 or labels.is_floating_point():
         raise InputError(
             "class_edges: `labels` must be one whole number per example, shape (N,), "

@@ -61,7 +61,7 @@ def latent_geometry_graph(
                 [0.0000, 0.7071, 0.0000, 1.0000],
                 [0.0000, 0.7071, 1.0000, 0.0000]])
     """
-    x_ND = _examine(features, spec, mask, within, where="latent_geometry_graph")
+    x_ND = _examine(features, spec, where="latent_geometry_graph", mask=mask, within=within)
     with exact_arithmetic(x_ND):
         draft = _draft(x_ND, spec, mask, within)
         if spec.weights == "binary":  # the 0 keeps the graph in autograd's: its gradient is zero
@@ -105,7 +105,7 @@ def graph_edges(
                 [0, 0, 0, 1],
                 [0, 0, 1, 0]], dtype=torch.int32)
     """
-    x_ND = _examine(features, spec, within, where="graph_edges")
+    x_ND = _examine(features, spec, where="graph_edges", within=within)
     with torch.no_grad(), exact_arithmetic(x_ND):
         return _draft(x_ND, spec, None, within).edges_NN
 
@@ -141,7 +141,9 @@ def _draft(
     return _Draft(weights_NN, edges_NN, found.degree_floor)
 
 
-def _examine(features: Tensor, spec: GraphSpec, *pairs_NN: Tensor | None, where: str) -> Tensor:
+def _examine(features: Tensor, spec: GraphSpec, *, where: str, **pairs_NN: Tensor | None) -> Tensor:
+    if not isinstance(spec, GraphSpec):
+        raise InputError(f"{where}: `spec` must be a GraphSpec, got {type(spec).__name__}")
     x_ND = feature_matrix(features, name="features", where=where)
     count = x_ND.shape[0]
     if spec.k is not None and spec.k >= count:
@@ -149,10 +151,14 @@ def _examine(features: Tensor, spec: GraphSpec, *pairs_NN: Tensor | None, where:
             f"{where}: `k` must be less than the number of examples; k={spec.k} for {count} "
             "examples (take a larger batch, a smaller k, or k=None for the complete graph)"
         )
-    for mask_NN in pairs_NN:
-        if mask_NN is not None and (mask_NN.dtype != torch.bool or mask_NN.shape != (count, count)):
+    for name, mask_NN in pairs_NN.items():
+        if mask_NN is None:
+            continue
+        if not isinstance(mask_NN, Tensor):
+            raise InputError(f"{where}: `{name}` must be a tensor, got {type(mask_NN).__name__}")
+        if mask_NN.dtype != torch.bool or mask_NN.shape != (count, count):
             raise InputError(
-                f"{where}: a mask of pairs must be boolean of shape ({count}, {count}), "
-                f"got {mask_NN.dtype} of shape {tuple(mask_NN.shape)}"
+                f"{where}: `{name}` must be boolean of shape ({count}, {count}), got "
+                f"{mask_NN.dtype} of shape {tuple(mask_NN.shape)}"
             )
     return x_ND

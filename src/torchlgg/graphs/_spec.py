@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
-from torchlgg.core import InputError, check_option
+from torchlgg.core import check_count, check_option, check_positive
 
 Similarity = Literal["cosine", "shifted_cosine", "exponential", "rbf"]
 Neighbors = Literal["union", "mutual", "directed", "mean"]
@@ -88,20 +88,12 @@ class GraphSpec:
             ("weights", get_args(Weights)),
         ):
             check_option(getattr(self, name), options, name=name, where="GraphSpec")
-        if self.k is not None and (
-            isinstance(self.k, bool) or not isinstance(self.k, int) or self.k < 1
-        ):
-            raise InputError(
-                f"GraphSpec: `k` must be a whole number of neighbours, at least 1, or None for the "
-                f"complete graph; got {self.k!r}"
-            )
+        if self.k is not None:
+            check_count(self.k, name="k", where="GraphSpec")
         if isinstance(self.bandwidth, str):
             check_option(self.bandwidth, ("mean", "median"), name="bandwidth", where="GraphSpec")
-        elif not 0 < self.bandwidth < float("inf"):
-            raise InputError(
-                f"GraphSpec: `bandwidth` must be positive, 'mean' or 'median'; "
-                f"got {self.bandwidth!r}"
-            )
+        else:
+            check_positive(self.bandwidth, name="bandwidth", where="GraphSpec")
 
     def __repr__(self) -> str:
         changed = (

@@ -9,9 +9,8 @@ import math
 
 from torch import Tensor, nn
 
-from torchlgg.core import InputError, exact_arithmetic, unit_rows
+from torchlgg.core import check_count, check_positive, exact_arithmetic, unit_rows
 from torchlgg.graphs import gram
-from torchlgg.losses._logits import check_positive
 from torchlgg.losses._taps import Taps, mean_of, paired_taps, settings
 
 
@@ -51,15 +50,18 @@ def correlation_congruence_loss(
         arXiv 1904.01802, section 3.
     """
     where = "correlation_congruence_loss"
-    check_positive(gamma, name="gamma", where=where)
-    if isinstance(order, bool) or not isinstance(order, int) or order < 1:
-        raise InputError(f"{where}: `order` must be a whole number, at least 1; got {order!r}")
+    _check_settings(gamma, order, where=where)
     losses = []
     for s_ND, t_ND in paired_taps(student, teacher, where=where):
         with exact_arithmetic(s_ND):
             difference_NN = _kernel(s_ND, gamma, order) - _kernel(t_ND, gamma, order)
             losses.append(difference_NN.square().mean())
     return mean_of(losses)
+
+
+def _check_settings(gamma: float, order: int, *, where: str) -> None:
+    check_positive(gamma, name="gamma", where=where)
+    check_count(order, name="order", where=where)
 
 
 def _kernel(x_ND: Tensor, gamma: float, order: int) -> Tensor:
@@ -82,6 +84,7 @@ class CorrelationCongruenceLoss(nn.Module):
 
     def __init__(self, *, gamma: float = 0.4, order: int = 2) -> None:
         super().__init__()
+        _check_settings(gamma, order, where="CorrelationCongruenceLoss")
         self.gamma = gamma
         self.order = order
 

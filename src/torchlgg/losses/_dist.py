@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from torchlgg.core import centered, exact_arithmetic, unit_rows
-from torchlgg.losses._logits import check_positive, paired_logits
+from torchlgg.core import centered, check_positive, exact_arithmetic, unit_rows
+from torchlgg.losses._logits import paired_logits
 from torchlgg.losses._taps import settings
 
 
@@ -85,6 +85,7 @@ class DistLoss(nn.Module):
 
     def __init__(self, *, beta: float = 1.0, gamma: float = 1.0, temperature: float = 1.0) -> None:
         super().__init__()
+        check_positive(temperature, name="temperature", where="DistLoss")
         self.beta = beta
         self.gamma = gamma
         self.temperature = temperature

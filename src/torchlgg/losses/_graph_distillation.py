@@ -6,12 +6,12 @@ Lassance et al., ICASSP 2020, arXiv 1911.03080; Lassance, Gripon, Ortega, Algori
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-from torchlgg.core import InputError, check_option, exact_arithmetic
+from torchlgg.core import InputError, check_count, check_labels, check_option, exact_arithmetic
 from torchlgg.graphs import GraphSpec, class_edges, graph_edges, latent_geometry_graph
 from torchlgg.losses._taps import Taps, mean_of, paired_taps, settings
 
@@ -74,11 +74,7 @@ def graph_distillation_loss(
         arXiv 1911.03080.
     """
     where = "graph_distillation_loss"
-    check_option(edges, ("all", "intra", "inter"), name="edges", where=where)
-    check_option(mask_from, ("own", "teacher"), name="mask_from", where=where)
-    check_option(reduction, ("sum", "mean"), name="reduction", where=where)
-    if isinstance(power, bool) or not isinstance(power, int) or power < 1:
-        raise InputError(f"{where}: `power` must be a whole number, at least 1; got {power!r}")
+    _check_settings(power, edges, mask_from, reduction, where=where)
     pairs = paired_taps(student, teacher, where=where)
     within_NN = _pairs_within(edges, labels, count=pairs[0][0].shape[0], where=where)
     losses = []
@@ -96,16 +92,21 @@ def graph_distillation_loss(
     return mean_of(losses)
 
 
+def _check_settings(
+    power: int, edges: Edges, mask_from: MaskFrom, reduction: Reduction, *, where: str
+) -> None:
+    check_count(power, name="power", where=where)
+    check_option(edges, get_args(Edges), name="edges", where=where)
+    check_option(mask_from, get_args(MaskFrom), name="mask_from", where=where)
+    check_option(reduction, get_args(Reduction), name="reduction", where=where)
+
+
 def _pairs_within(edges: Edges, labels: Tensor | None, *, count: int, where: str) -> Tensor | None:
     if edges == "all":
         return None
     if labels is None:
         raise InputError(f"{where}: `edges={edges!r}` needs `labels`, one class per example")
-    if labels.shape[:1] != (count,):
-        raise InputError(
-            f"{where}: `labels` must have one entry per example: {count} examples, labels of shape "
-            f"{tuple(labels.shape)}"
-        )
+    check_labels(labels, count=count, where=where)
     return class_edges(labels, edges)
 
 
@@ -129,6 +130,7 @@ class GraphDistillationLoss(nn.Module):
         reduction: Reduction = "sum",
     ) -> None:
         super().__init__()
+        _check_settings(power, edges, mask_from, reduction, where="GraphDistillationLoss")
         self.spec = spec
         self.power = power
         self.edges: Edges = edges

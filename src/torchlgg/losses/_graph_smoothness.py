@@ -6,11 +6,18 @@ section 4.2. Shapes: N examples, D features, C classes.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import Tensor, nn
 
-from torchlgg.core import InputError, check_option, exact_arithmetic, feature_matrix, safe_divide
+from torchlgg.core import (
+    check_labels,
+    check_option,
+    check_positive,
+    exact_arithmetic,
+    feature_matrix,
+    safe_divide,
+)
 from torchlgg.graphs import GraphSpec, class_edges, latent_geometry_graph
 from torchlgg.losses._taps import settings
 from torchlgg.signals import label_indicators
@@ -64,21 +71,20 @@ def graph_smoothness_loss(
         arXiv 1905.00301.
     """
     where = "graph_smoothness_loss"
-    check_option(reduction, ("mean", "sum"), name="reduction", where=where)
-    if not alpha > 0:
-        raise InputError(f"{where}: `alpha` must be positive; got {alpha!r}")
+    _check_settings(alpha, reduction, where=where)
     x_ND = feature_matrix(embeddings, name="embeddings", where=where)
-    if labels.shape[:1] != x_ND.shape[:1]:
-        raise InputError(
-            f"{where}: `labels` must have one entry per example: {x_ND.shape[0]} examples, labels "
-            f"of shape {tuple(labels.shape)}"
-        )
+    check_labels(labels, count=x_ND.shape[0], where=where)
     spec = GraphSpec(similarity="exponential", bandwidth=1 / alpha, k=k, normalization=None)
     with exact_arithmetic(x_ND):
         a_NN = latent_geometry_graph(x_ND, spec)
         contrast_NN = _contrast(labels, like=x_ND)
         total = (a_NN * contrast_NN).sum()
         return total if reduction == "sum" else safe_divide(total, contrast_NN.sum())
+
+
+def _check_settings(alpha: float, reduction: Reduction, *, where: str) -> None:
+    check_positive(alpha, name="alpha", where=where)
+    check_option(reduction, get_args(Reduction), name="reduction", where=where)
 
 
 def _contrast(labels: Tensor, *, like: Tensor) -> Tensor:
@@ -102,6 +108,7 @@ class GraphSmoothnessLoss(nn.Module):
         self, *, alpha: float = 1.0, k: int | None = None, reduction: Reduction = "mean"
     ) -> None:
         super().__init__()
+        _check_settings(alpha, reduction, where="GraphSmoothnessLoss")
         self.alpha = alpha
         self.k = k
         self.reduction: Reduction = reduction

@@ -24,9 +24,3 @@ def paired_logits(student: Tensor, teacher: Tensor, *, where: str) -> tuple[Tens
             f"classes: student {tuple(s_NC.shape)}, teacher {tuple(t_NC.shape)}"
         )
     return s_NC, t_NC.to(s_NC.dtype)
-
-
-def check_positive(value: float, *, name: str, where: str) -> None:
-    """Raise :class:`InputError` unless ``value`` is above zero."""
-    if not value > 0:
-        raise InputError(f"{where}: `{name}` must be positive; got {value!r}")

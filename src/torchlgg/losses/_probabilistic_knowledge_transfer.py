@@ -6,7 +6,7 @@ Shapes: N examples, D features.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -55,7 +55,7 @@ def probabilistic_knowledge_transfer_loss(
         Passalis, Tefas, ECCV 2018.
     """
     where = "probabilistic_knowledge_transfer_loss"
-    check_option(reduction, ("mean", "sum"), name="reduction", where=where)
+    check_option(reduction, get_args(Reduction), name="reduction", where=where)
     losses = []
     for s_ND, t_ND in paired_taps(student, teacher, where=where):
         with exact_arithmetic(s_ND):
@@ -85,6 +85,12 @@ class ProbabilisticKnowledgeTransferLoss(nn.Module):
 
     def __init__(self, *, reduction: Reduction = "mean") -> None:
         super().__init__()
+        check_option(
+            reduction,
+            get_args(Reduction),
+            name="reduction",
+            where="ProbabilisticKnowledgeTransferLoss",
+        )
         self.reduction: Reduction = reduction
 
     def forward(self, student: Taps, teacher: Taps) -> Tensor:

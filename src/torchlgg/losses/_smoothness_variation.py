@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from torchlgg.core import InputError, check_same_rows
+from torchlgg.core import InputError, check_count, check_labels, check_same_rows
 from torchlgg.graphs import GraphSpec, class_edges, latent_geometry_graph
 from torchlgg.losses._taps import mean_of, named_taps, settings
 from torchlgg.signals import label_indicators, smoothness
@@ -61,6 +61,7 @@ def smoothness_variation_loss(
         arXiv 1805.10133.
     """
     where = "smoothness_variation_loss"
+    check_count(power, name="power", where=where)
     if isinstance(layers, Tensor) or len(layers) < 2:
         raise InputError(
             f"{where}: `layers` must hold at least two layers; the loss compares neighbours in "
@@ -70,7 +71,7 @@ def smoothness_variation_loss(
     first_name, first_ND = taps[0]
     for name, x_ND in taps[1:]:
         check_same_rows(first_ND, x_ND, names=(first_name, name), where=where)
-    check_same_rows(first_ND, labels, names=(first_name, "labels"), where=where)
+    check_labels(labels, count=first_ND.shape[0], where=where)
     y_NC = _indicators(labels)
     sigmas = [smoothness(latent_geometry_graph(x_ND, spec), y_NC, power) for _, x_ND in taps]
     return mean_of([(deep - shallow).abs() for shallow, deep in itertools.pairwise(sigmas)])
@@ -105,6 +106,7 @@ class SmoothnessVariationLoss(nn.Module):
         spec: GraphSpec = GraphSpec.laplacian_networks(),  # noqa: B008  (frozen)
     ) -> None:
         super().__init__()
+        check_count(power, name="power", where="SmoothnessVariationLoss")
         self.power = power
         self.spec = spec
 

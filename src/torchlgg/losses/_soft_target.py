@@ -6,12 +6,12 @@ Shapes: N examples, C classes.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import Tensor, nn
 
-from torchlgg.core import check_option, exact_arithmetic
-from torchlgg.losses._logits import check_positive, paired_logits
+from torchlgg.core import check_option, check_positive, exact_arithmetic
+from torchlgg.losses._logits import paired_logits
 from torchlgg.losses._taps import settings
 
 Scale = Literal["none", "temperature_squared"]
@@ -55,14 +55,18 @@ def soft_target_loss(
         arXiv 1503.02531, section 2.
     """
     where = "soft_target_loss"
-    check_option(scale, ("none", "temperature_squared"), name="scale", where=where)
-    check_positive(temperature, name="temperature", where=where)
+    _check_settings(temperature, scale, where=where)
     s_NC, t_NC = paired_logits(student_logits, teacher_logits, where=where)
     with exact_arithmetic(s_NC):
         log_s_NC = (s_NC / temperature).log_softmax(dim=1)
         log_t_NC = (t_NC / temperature).log_softmax(dim=1)
         divergence = (log_t_NC.exp() * (log_t_NC - log_s_NC)).sum(dim=1).mean()
     return divergence * temperature**2 if scale == "temperature_squared" else divergence
+
+
+def _check_settings(temperature: float, scale: Scale, *, where: str) -> None:
+    check_positive(temperature, name="temperature", where=where)
+    check_option(scale, get_args(Scale), name="scale", where=where)
 
 
 class SoftTargetLoss(nn.Module):
@@ -76,6 +80,7 @@ class SoftTargetLoss(nn.Module):
 
     def __init__(self, *, temperature: float, scale: Scale = "none") -> None:
         super().__init__()
+        _check_settings(temperature, scale, where="SoftTargetLoss")
         self.temperature = temperature
         self.scale: Scale = scale
 

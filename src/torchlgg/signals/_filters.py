@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from torchlgg.core import InputError, exact_arithmetic
+from torchlgg.core import InputError, check_count, exact_arithmetic
 from torchlgg.signals._laplacian import adjacency_matrix, laplacian
 from torchlgg.signals._smoothness import signal_matrix
 
@@ -150,8 +150,7 @@ def feature_diffusion(
         Lassance et al., Information 12(1):29 (2021).
     """
     where = "feature_diffusion"
-    if isinstance(kappa, bool) or not isinstance(kappa, int) or kappa < 0:
-        raise InputError(f"{where}: `kappa` must be a whole number, at least 0; got {kappa!r}")
+    check_count(kappa, name="kappa", where=where, smallest=0)
     a_NN = adjacency_matrix(adjacency, where=where)
     x_ND = signal_matrix(features, like=a_NN, where=where)
     with exact_arithmetic(a_NN):

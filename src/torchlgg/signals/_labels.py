@@ -53,13 +53,20 @@ def label_indicators(labels: Tensor, num_classes: int | None = None) -> Tensor:
         return y_NC
     if labels.ndim != 1 or labels.is_floating_point() or labels.dtype == torch.bool:
         raise InputError(_FORMS.format(came=_describe(labels)))
+    if num_classes is not None and torch.compiler.is_compiling():  # cannot look at the labels
+        return torch.nn.functional.one_hot(labels.long(), num_classes).float()
     smallest, largest = (int(value) for value in labels.aminmax())
-    count = largest + 1 if num_classes is None else num_classes
-    if smallest < 0 or largest >= count:
+    if smallest < 0:
         raise InputError(
-            f"label_indicators: `labels` must lie in [0, {count}), got {smallest} to {largest}; "
-            "an example without a label is a zero row of soft labels"
+            f"label_indicators: `labels` must not be negative, got {smallest}; an example without "
+            "a label is a zero row of soft labels"
         )
+    if num_classes is not None and largest >= num_classes:
+        raise InputError(
+            f"label_indicators: `labels` must lie in [0, {num_classes}), got {smallest} to "
+            f"{largest}; raise `num_classes`"
+        )
+    count = largest + 1 if num_classes is None else num_classes
     return torch.nn.functional.one_hot(labels.long(), count).float()
 
 

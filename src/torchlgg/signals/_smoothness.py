@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from torchlgg.core import InputError, check_finite, check_option, exact_arithmetic
+from torchlgg.core import InputError, check_count, check_finite, check_option, exact_arithmetic
 from torchlgg.signals._laplacian import LaplacianNormalization, adjacency_matrix, laplacian
 
 
@@ -61,8 +61,7 @@ def smoothness(
     """
     where = "smoothness"
     check_option(by, ("class", "vertex", None), name="by", where=where)
-    if isinstance(power, bool) or not isinstance(power, int) or power < 1:
-        raise InputError(f"{where}: `power` must be a whole number, at least 1; got {power!r}")
+    check_count(power, name="power", where=where)
     a_NN = adjacency_matrix(adjacency, where=where)
     s_NC = signal_matrix(signals, like=a_NN, where=where)
     with exact_arithmetic(a_NN):
