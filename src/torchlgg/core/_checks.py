@@ -33,19 +33,20 @@ def check_option(value: Any, allowed: Collection[Any], *, name: str, where: str)
         raise InputError(f"{where}: `{name}` must be one of {listed}; got {value!r}{hint}")
 
 
-def check_positive(value: float, *, name: str, where: str) -> None:
+def check_positive(value: float, *, name: str, where: str, otherwise: str = "") -> None:
     """Raise :class:`InputError` unless ``value`` is a number above zero and below infinity.
 
     Args:
         value: what the caller passed.
         name: the argument's name.
         where: the public function that was called.
+        otherwise: what else the argument may be, for the error.
 
     Example:
         >>> check_positive(0.5, name="alpha", where="a_loss")
     """
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < math.inf:
-        raise InputError(f"{where}: `{name}` must be positive; got {value!r}")
+        raise InputError(f"{where}: `{name}` must be positive{otherwise}; got {value!r}")
 
 
 def check_count(value: int, *, name: str, where: str, smallest: int = 1) -> None:

@@ -90,10 +90,13 @@ class GraphSpec:
             check_option(getattr(self, name), options, name=name, where="GraphSpec")
         if self.k is not None:
             check_count(self.k, name="k", where="GraphSpec")
-        if isinstance(self.bandwidth, str):
-            check_option(self.bandwidth, ("mean", "median"), name="bandwidth", where="GraphSpec")
-        else:
-            check_positive(self.bandwidth, name="bandwidth", where="GraphSpec")
+        if self.bandwidth not in ("mean", "median"):
+            check_positive(
+                self.bandwidth,  # type: ignore[arg-type]  # it checks the type
+                name="bandwidth",
+                where="GraphSpec",
+                otherwise=", 'mean' or 'median'",
+            )
 
     def __repr__(self) -> str:
         changed = (

@@ -1,0 +1,118 @@
+"""What a person at a terminal sees while a verb runs; plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+
+import torch
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from torchlgg.core import InputError, did_you_mean
+from torchlgg.records import RunFolder
+from torchlgg.training import EpochReport
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def command_line() -> str:
+    """The command as the user could repeat it."""
+    return shlex.join(["lgg", *sys.argv[1:]])
+
+
+def choose_device(name: str) -> torch.device:
+    """The device that an option names."""
+    if name == "auto":
+        accelerator = torch.accelerator.current_accelerator(check_available=True)
+        return accelerator or torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        hint = did_you_mean(name, ["auto", "cpu", "cuda", "mps", "xpu"])
+        raise InputError(f"`device` {name!r} cannot be used here{hint}") from error
+    return device
+
+
+def device_names(device: torch.device) -> list[str]:
+    """The accelerators in use, for the record."""
+    return [torch.cuda.get_device_name(device)] if device.type == "cuda" else []
+
+
+@contextlib.contextmanager
+def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on the terminal, told (done, total); gone when the block ends."""
+    with _progress() as progress:
+        task = progress.add_task(description, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@contextlib.contextmanager
+def training_bar(epochs: int) -> Iterator[tuple[Callable[[int, int], None], Callable[[str], None]]]:
+    """A bar over the steps of all epochs, and a way to print a line above it."""
+    with _progress() as progress:
+        task = progress.add_task("epoch 1", total=None)
+        finished = 0
+
+        def on_step(done: int, total: int) -> None:
+            nonlocal finished
+            progress.update(
+                task,
+                completed=finished * total + done,
+                total=epochs * total,
+                description=f"epoch {finished + 1}",
+            )
+            finished += done == total
+
+        yield on_step, progress.console.print
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def epoch_line(report: EpochReport, epochs: int) -> str:
+    """An epoch in one line."""
+    terms = "  ".join(f"{name} {value:.4g}" for name, value in report.terms.items())
+    error = ""
+    if report.validation_error is not None:
+        error = f"  validation error {100 * report.validation_error:.2f} %"
+    width = len(str(epochs))
+    return (
+        f"epoch {report.epoch:{width}}/{epochs}  {terms}{error}  "
+        f"{report.seconds:.1f} s  {report.images_per_second:.0f} images/s"
+    )
+
+
+@contextlib.contextmanager
+def recorded(run: RunFolder) -> Iterator[None]:
+    """Say in the run's record how the block ended."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        run.finish("interrupted")
+        Console(stderr=True).print(f"lgg: interrupted; what was done is in {run.folder}")
+        sys.exit(130)
+    except BaseException:
+        run.finish("failed")
+        raise
+    run.finish("finished")
