@@ -273,10 +273,10 @@ def test_bad_places_and_metadata_leave_nothing_behind(tmp_path):
         save_weights(net, tmp_path / "net.pt")
     with pytest.raises(InputError, match=r"`metadata` must map strings to strings; .*'epoch': 3"):
         save_weights(net, tmp_path / "net.safetensors", {"epoch": 3})
-    with pytest.raises(InputError, match=r"cannot be written: No such file or directory"):
+    with pytest.raises(InputError, match=r"cannot write .*net.*: no such file"):
         save_weights(net, tmp_path / "none" / "net.safetensors")
     (tmp_path / "folder.safetensors").mkdir()
-    with pytest.raises(InputError, match=r"folder.safetensors' cannot be written: "):
+    with pytest.raises(InputError, match=r"cannot write .*: it exists and is not a file"):
         save_weights(net, tmp_path / "folder.safetensors")
     assert [p.name for p in tmp_path.iterdir()] == ["folder.safetensors"]
 
@@ -299,7 +299,7 @@ def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(InputError, match=r"cannot be written: No space left on device"):
+    with pytest.raises(InputError, match=r"cannot write .*: no space left on device; free some"):
         save_weights(net_of(1), path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import torch
+
 from torchlgg.cli._screen import command_line, console, progress_bar, recorded
+from torchlgg.core import write_text_atomically
 from torchlgg.recipes import DemoConfig, DemoProgress, run_demo
-from torchlgg.records import RunFolder, write_text_atomically
+from torchlgg.records import RunFolder
 from torchlgg.reports import (
     comparison_figure,
     comparison_panels,
@@ -28,6 +31,7 @@ def run_demo_command(*, out: Path, overwrite: bool, seeds: int, epochs: int) -> 
         seeds=config.seeds,
         overwrite=overwrite,
     )
+    torch.set_num_threads(1)  # networks this small only lose time when they share their steps
     with recorded(run):
         with progress_bar("epochs") as progress:
 
@@ -49,6 +53,11 @@ def _draw(run: RunFolder) -> None:
     teacher = next(result for result in results if result.subject == "teacher")
     table = comparison_table(
         summaries,
+        measurements=[
+            name
+            for name in (measured.name for measured in summaries[0].measurements)
+            if name in ("error", "agreement") or name.startswith("graph distance")
+        ],
         title=f"Students of {teacher.tags['network']} ({teacher.measurements[0]}) on "
         f"{teacher.data.source}",
     )

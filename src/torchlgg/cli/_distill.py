@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor
 
 from torchlgg.cli._screen import (
     choose_device,
@@ -30,8 +30,10 @@ from torchlgg.training import (
     Objective,
     SavedNet,
     TrainingConfig,
+    device_of,
     fit,
     load_net,
+    predict,
 )
 
 
@@ -54,6 +56,7 @@ class DistillRequest:
 def run_distill(request: DistillRequest, *, out: Path, overwrite: bool) -> None:
     """Train, save and measure the student; everything that can be checked is checked first."""
     device = choose_device(request.device)
+    RunFolder.check(out, overwrite=overwrite)
     losses = request.distillation.losses
     if losses and request.teacher_weights is None:
         raise InputError(
@@ -76,6 +79,7 @@ def run_distill(request: DistillRequest, *, out: Path, overwrite: bool) -> None:
         in_channels=train.images.shape[1],
     ).to(device)
     objective = Objective(student, teacher=teacher, config=request.distillation)
+    _rehearse(objective, train, request.training)
     run = RunFolder.create(
         out,
         command=command_line(),
@@ -89,12 +93,28 @@ def run_distill(request: DistillRequest, *, out: Path, overwrite: bool) -> None:
             f"{len(train)} training images, {len(validation or ())} for validation, "
             f"{len(test)} for the test; {request.student_net} on {device}"
         )
+        teacher_logits = None
         if teacher is not None:
-            found = evaluate(teacher, test, subject="teacher")
+            with progress_bar("teacher") as progress:
+                teacher_logits = predict(teacher, test, progress=progress)
+            found = evaluate(teacher, test, subject="teacher", logits=teacher_logits)
             run.write_result(found)
             console.print(f"teacher: {found.measurements[0]}")
         _train(run, request, objective, train, validation)
-        _report(run, request, student, teacher, test)
+        _report(run, request, objective, teacher_logits, test)
+
+
+def _rehearse(objective: Objective, train: ImageSet, config: TrainingConfig) -> None:
+    """Fail before anything is written if the networks, taps, losses and images do not fit."""
+    count = objective.smallest_batch
+    if min(config.batch_size, len(train)) < count:
+        raise InputError(
+            f"`--k {count - 1}` needs batches of at least {count} images; the batch size is "
+            f"{config.batch_size} and there are {len(train)} training images"
+        )
+    device = device_of(objective.student)
+    inputs = train.normalize(train.images[:count].to(device))
+    objective.rehearse(inputs, train.labels[:count].to(device))
 
 
 def _train(
@@ -134,16 +154,17 @@ def _time_by_part(reports: list[EpochReport]) -> str:
 def _report(
     run: RunFolder,
     request: DistillRequest,
-    student: nn.Module,
-    teacher: nn.Module | None,
+    objective: Objective,
+    teacher_logits: Tensor | None,
     test: ImageSet,
 ) -> None:
     with progress_bar("test images") as progress:
         result = evaluate(
-            student,
+            objective.student,
             test,
             subject="student",
-            teacher=teacher,
+            teacher=objective.teacher,
+            teacher_logits=teacher_logits,
             student_taps=request.distillation.student_taps,
             teacher_taps=request.distillation.teacher_taps,
             tags={

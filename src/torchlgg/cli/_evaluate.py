@@ -33,6 +33,8 @@ def run_evaluate(
 ) -> None:
     """Load, measure, print, and keep a record where one was asked for."""
     place = choose_device(device)
+    if out is not None:
+        RunFolder.check(out, overwrite=overwrite)
     saved = SavedNet.read(weights)
     images = _test_images(data, image_size=image_size, saved=saved)
     model = load_net(net, weights, images)[0].to(place)

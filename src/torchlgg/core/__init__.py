@@ -1,11 +1,12 @@
-"""Checks, errors and safe numerics that everything else stands on; needs torch only.
+"""Checks, errors, safe numerics and whole files, on which everything else stands; torch only.
 
-The errors load without torch, so that the command line and the records can use them.
+The errors and the files load without torch, so that the command line and the records can use them.
 """
 
 from typing import TYPE_CHECKING
 
 from torchlgg.core._errors import InputError, did_you_mean
+from torchlgg.core._files import cannot, is_partial, write_atomically, write_text_atomically
 from torchlgg.core._lazy import lazy_names
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ __getattr__, __dir__ = lazy_names(
 __all__ = [
     "InputError",
     "at_least_float32",
+    "cannot",
     "centered",
     "check_count",
     "check_finite",
@@ -64,6 +66,7 @@ __all__ = [
     "did_you_mean",
     "exact_arithmetic",
     "feature_matrix",
+    "is_partial",
     "lazy_names",
     "magnitude",
     "rounding",
@@ -71,4 +74,6 @@ __all__ = [
     "safe_rsqrt",
     "smallest_divisor",
     "unit_rows",
+    "write_atomically",
+    "write_text_atomically",
 ]

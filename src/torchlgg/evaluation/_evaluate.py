@@ -29,7 +29,9 @@ def evaluate(
     images: ImageSet,
     *,
     subject: str,
+    logits: Tensor | None = None,
     teacher: nn.Module | None = None,
+    teacher_logits: Tensor | None = None,
     student_taps: Layers = "auto",
     teacher_taps: Layers = "auto",
     tags: Mapping[str, str] | None = None,
@@ -41,7 +43,10 @@ def evaluate(
         net: the classifier, in any mode; it is run in eval mode.
         images: what to measure it on.
         subject: what the result is of, in words.
+        logits: (N, C), what :func:`~torchlgg.training.predict` gave for ``net`` on ``images``, if
+            it is at hand; else it is run.
         teacher: a classifier over the same classes.
+        teacher_logits: the same of ``teacher``.
         student_taps: the layers of ``net`` whose graphs are compared with the teacher's.
         teacher_taps: the teacher's, as many, paired in order.
         tags: for the result.
@@ -75,14 +80,15 @@ def evaluate(
         [100.0]
     """
     labels_N = images.labels.to(device_of(net))
-    logits_NC = predict(net, images, progress=progress)
+    logits_NC = predict(net, images, progress=progress) if logits is None else logits
     count = len(images)
     wrong = round(error_rate(logits_NC, labels_N) * count)
     measurements = [
         _share("error", proportion_interval(wrong, count), protocol="Test images, top-1.")
     ]
     if teacher is not None:
-        measurements += _agreements(logits_NC, predict(teacher, images), labels_N)
+        teacher_NC = predict(teacher, images) if teacher_logits is None else teacher_logits
+        measurements += _agreements(logits_NC, teacher_NC, labels_N)
         measurements += _distances(net, teacher, images, student_taps, teacher_taps)
     return Result(
         task="evaluate",

@@ -76,12 +76,13 @@ def graph_distillation_loss(
     where = "graph_distillation_loss"
     _check_settings(power, edges, mask_from, reduction, where=where)
     pairs = paired_taps(student, teacher, where=where)
+    shared_mask = mask_from == "teacher" and spec.k is not None
     within_NN = _pairs_within(edges, labels, count=pairs[0][0].shape[0], where=where)
     losses = []
     for s_ND, t_ND in pairs:
         with torch.no_grad():
             t_NN = latent_geometry_graph(t_ND, spec, within=within_NN)
-            mask_NN = graph_edges(t_ND, spec, within=within_NN) if mask_from == "teacher" else None
+            mask_NN = graph_edges(t_ND, spec, within=within_NN) if shared_mask else None
         s_NN = latent_geometry_graph(s_ND, spec, mask=mask_NN, within=within_NN)
         with exact_arithmetic(s_NN):
             difference_NN = torch.linalg.matrix_power(s_NN, power) - torch.linalg.matrix_power(

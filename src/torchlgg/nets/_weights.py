@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from torchlgg.core import InputError
+from torchlgg.core import InputError, write_atomically
 from torchlgg.nets._state_files import read_safetensors_metadata, read_state
 
 _WRAPPERS = ("module.", "_orig_mod.")  # DistributedDataParallel's and torch.compile's
@@ -106,7 +105,9 @@ def save_weights(
         key: tensor.cpu().clone(memory_format=torch.contiguous_format)
         for key, tensor in _without_wrappers(net.state_dict()).items()
     }
-    _replace_atomically(path, safetensors.torch.save(copies, metadata=words or None))
+    content = safetensors.torch.save(copies, metadata=words or None)
+    with write_atomically(path) as file:
+        file.write(content)
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -168,19 +169,3 @@ def _counted(items: Sequence[str], kind: str) -> str:
     noun = "key" if len(items) == 1 else "keys"
     listed = ", ".join(items[:_LISTED]) + (", ..." if len(items) > _LISTED else "")
     return f"{len(items)} {noun} {kind} ({listed})"
-
-
-def _replace_atomically(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        raise InputError(
-            f"save_weights: `path` {str(path)!r} cannot be written: {error.strerror or error}"
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)

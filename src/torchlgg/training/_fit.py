@@ -68,8 +68,8 @@ def fit(
     """Train the objective's student, one epoch per item of the iterator.
 
     The learning rate, the order of the examples and the augmentation follow ``config``; the same
-    seed, data, versions and device give the same weights. A last batch of one example is left out,
-    as it has no graph and batch normalisation no variance.
+    seed, data, versions and device give the same weights. A last batch that is too small for the
+    losses (:attr:`Objective.smallest_batch`) is left out of its epoch.
 
     Args:
         objective: the student, the teacher and the losses.
@@ -82,8 +82,8 @@ def fit(
         An :class:`EpochReport` after each epoch. Stop iterating to stop training.
 
     Raises:
-        InputError: fewer than two training images, or a term that turned NaN or infinite (by name,
-            with the epoch and the step).
+        InputError: a batch size or a training set too small for the losses, or a term that turned
+            NaN or infinite (by name, with the epoch and the step).
 
     Example:
         >>> import torch
@@ -97,8 +97,12 @@ def fit(
         >>> [report.steps for report in fit(Objective(net), digits, config)]
         [2]
     """
-    if len(train) < 2:
-        raise InputError(f"training needs at least two images, got {len(train)}")
+    smallest = objective.smallest_batch
+    if min(len(train), config.batch_size) < smallest:
+        raise InputError(
+            f"a batch must hold at least {smallest} examples for these losses; the batch size is "
+            f"{config.batch_size} and there are {len(train)} training images"
+        )
     student = objective.student
     device = device_of(student)
     optimizer = torch.optim.SGD(
@@ -117,7 +121,7 @@ def fit(
         sums = dict.fromkeys(objective.names, 0.0)
         started, images_seen = time.perf_counter(), 0
         plan = batches(len(train), batch_size=config.batch_size, generator=generator)
-        plan = tuple(index_N for index_N in plan if len(index_N) > 1)
+        plan = tuple(index_N for index_N in plan if len(index_N) >= smallest)
         for step, index_N in enumerate(plan, start=1):
             clock.tick()
             with clock("data"):

@@ -24,21 +24,21 @@ from torchlgg.training._config import DistillationConfig
 
 @dataclass(frozen=True)
 class View:
-    """What the losses see of a network: its logits and its taps, in order."""
+    """What the losses see of a network: its logits and its taps, by name, in order."""
 
     logits_NC: Tensor
-    taps: tuple[Tensor, ...]
+    taps: dict[str, Tensor]
 
     def leaves(self) -> View:
         """The same values, cut off from the network, to collect gradients at."""
         return View(
             self.logits_NC.detach().requires_grad_(),
-            tuple(tap.detach().requires_grad_() for tap in self.taps),
+            {name: tap.detach().requires_grad_() for name, tap in self.taps.items()},
         )
 
     def tensors(self) -> tuple[Tensor, ...]:
         """Logits and taps in one row."""
-        return (self.logits_NC, *self.taps)
+        return (self.logits_NC, *self.taps.values())
 
 
 Term = Callable[[View, View | None, Tensor], Tensor]
@@ -82,6 +82,35 @@ class Objective:
         self._reads_taps = any(name in ("rkd", "gkd") for name in config.losses)
 
     @property
+    def smallest_batch(self) -> int:
+        """The fewest examples a batch may hold: two, or one more than the neighbours of a graph."""
+        k = self.config.spec.k if "gkd" in self.config.losses else None
+        return 2 if k is None else k + 1
+
+    def rehearse(self, images: Tensor, labels_N: Tensor) -> dict[str, float]:
+        """The terms of one batch in eval mode, without a gradient: does everything fit?
+
+        Args:
+            images: (N, C, H, W), normalised, at least :attr:`smallest_batch` of them.
+            labels_N: (N,).
+
+        Returns:
+            The weighted value of each term.
+
+        Raises:
+            InputError: an unknown tap, taps that do not pair, or NaN or infinity in one.
+        """
+        mode = self.student.training
+        self.student.eval()
+        try:
+            with torch.no_grad():
+                student, teacher = self._views(images, Clock(images.device))
+                terms = self._terms.items()
+                return {name: float(term(student, teacher, labels_N)) for name, term in terms}
+        finally:
+            self.student.train(mode)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The terms, the cross-entropy ``"ce"`` first."""
         return tuple(self._terms)
@@ -100,18 +129,7 @@ class Objective:
         Raises:
             InputError: NaN or infinity in a tap (by name), or taps that do not pair.
         """
-        teacher = None
-        if self.teacher is not None:
-            with clock("teacher"), torch.no_grad():
-                teacher = self._view(self.teacher, self.config.teacher_taps, images)
-        with clock("student forward"):
-            student = self._view(self.student, self.config.student_taps, images)
-        if teacher is not None and len(teacher.taps) != len(student.taps):
-            raise InputError(
-                "student and teacher taps must pair in order, but the student has "
-                f"{len(student.taps)} and the teacher {len(teacher.taps)}; name them with "
-                "student_taps and teacher_taps"
-            )
+        student, teacher = self._views(images, clock)
         leaves = student.leaves()
         values = {}
         for name, term in self._terms.items():
@@ -129,12 +147,28 @@ class Objective:
             torch.autograd.backward(tensors, gradients)
         return values
 
+    def _views(self, images: Tensor, clock: Clock) -> tuple[View, View | None]:
+        teacher = None
+        if self.teacher is not None:
+            with clock("teacher"), torch.no_grad():
+                teacher = self._view(self.teacher, self.config.teacher_taps, images)
+        with clock("student forward"):
+            student = self._view(self.student, self.config.student_taps, images)
+        if teacher is not None and len(teacher.taps) != len(student.taps):
+            raise InputError(
+                "student and teacher taps must pair in order, but the student has "
+                f"{len(student.taps)} ({', '.join(student.taps)}) and the teacher "
+                f"{len(teacher.taps)} ({', '.join(teacher.taps)}); name them with student_taps "
+                "and teacher_taps"
+            )
+        return student, teacher
+
     def _view(self, net: nn.Module, taps: tuple[str, ...] | str, images: Tensor) -> View:
         if not self._reads_taps:
-            return View(net(images), ())
+            return View(net(images), {})
         with capture(net, taps) as captured:
             logits_NC = net(images)
-        return View(logits_NC, tuple(captured.values()))
+        return View(logits_NC, dict(captured))
 
 
 def _terms(config: DistillationConfig) -> dict[str, Term]:

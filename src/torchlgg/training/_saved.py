@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -59,6 +60,8 @@ class SavedNet:
         Raises:
             InputError: no such file, not a file of weights, or a damaged description.
         """
+        if Path(path).suffix != ".safetensors":
+            return None
         text = read_metadata(path).get("torchlgg")
         if text is None:
             return None

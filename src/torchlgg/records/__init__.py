@@ -1,0 +1,18 @@
+"""What a run leaves behind: one folder, typed results, files that are whole or absent; no torch."""
+
+from torchlgg.records._environment import Environment, environment, source_commit
+from torchlgg.records._result import DataDescription, Interval, Measurement, Result
+from torchlgg.records._run_folder import RunFolder
+from torchlgg.records._run_info import RunInfo
+
+__all__ = [
+    "DataDescription",
+    "Environment",
+    "Interval",
+    "Measurement",
+    "Result",
+    "RunFolder",
+    "RunInfo",
+    "environment",
+    "source_commit",
+]

@@ -1,0 +1,107 @@
+"""The file that makes a folder a run folder: what was asked, where, with which software."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, Field
+
+from torchlgg.core import InputError, did_you_mean
+from torchlgg.records._environment import Environment
+from torchlgg.records._record import Record
+
+FORMAT: Literal["torchlgg run"] = "torchlgg run"
+VERSION: Literal[1] = 1
+
+Ending = Literal["finished", "failed", "interrupted"]
+
+
+def _entry(name: str) -> str:
+    if name in ("", ".", "..") or set(name) & set("/\\\0"):
+        raise ValueError("must be the name of one file or folder")
+    return name
+
+
+Entry = Annotated[str, AfterValidator(_entry)]
+
+
+class RunInfo(Record):
+    """What ``run.json`` says of a run.
+
+    Args:
+        format: ``"torchlgg run"``, the mark of the file.
+        version: of the format.
+        command: the command line.
+        status: ``"running"`` until the run says how it ended.
+        created: UTC, ISO 8601.
+        ended: UTC, ISO 8601; ``None`` while it runs.
+        seeds: every seed the run draws from.
+        config: the full configuration.
+        commit: of torchlgg's source (see :func:`source_commit`).
+        environment: versions and hardware.
+        entries: the files and folders that the run has put beside ``run.json``; ``overwrite``
+            removes these and nothing else.
+
+    Example:
+        >>> RunInfo.from_json('{"format": "torchlgg run", "version": 1, "statsu": "running"}')
+        Traceback (most recent call last):
+        ...
+        torchlgg.core._errors.InputError: RunInfo has no field 'statsu'; did you mean 'status'?
+    """
+
+    format: Literal["torchlgg run"] = FORMAT
+    version: Literal[1] = VERSION
+    command: str
+    status: Literal["running"] | Ending = "running"
+    created: str
+    ended: str | None = None
+    seeds: tuple[int, ...] = ()
+    config: dict[str, Any] = Field(default_factory=dict)
+    commit: str | None = None
+    environment: Environment
+    entries: tuple[Entry, ...] = ()
+
+
+def now() -> str:
+    """This moment in UTC, to the second, as ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def read_run_info(path: Path) -> RunInfo:
+    """Read ``run.json``.
+
+    Raises:
+        InputError: it cannot be read, is not a run's, is damaged, or of a newer torchlgg.
+    """
+    try:
+        text = path.read_bytes()
+        found = json.loads(text)
+    except OSError as error:
+        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
+    except ValueError as error:
+        raise InputError(f"{str(path)!r} is damaged, it is not valid JSON: {error}") from error
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise InputError(f"{str(path)!r} was not written by torchlgg: its format is not {FORMAT!r}")
+    version = found.get("version")
+    if isinstance(version, int) and version > VERSION:
+        raise InputError(
+            f"{str(path)!r} was written by a newer torchlgg: it has version {version} of the "
+            f"format, this one reads up to {VERSION}; update torchlgg"
+        )
+    try:
+        return RunInfo.from_json(text)
+    except InputError as error:
+        raise InputError(f"{str(path)!r} is damaged: {error}") from error
+
+
+def check_ending(status: str) -> None:
+    """Raise :class:`InputError` unless ``status`` is a way for a run to end."""
+    endings = get_args(Ending)
+    if status not in endings:
+        listed = ", ".join(map(repr, endings))
+        hint = did_you_mean(status, endings) if isinstance(status, str) else ""
+        hint = hint if "did you mean" in hint else ""
+        raise InputError(f"`status` must be one of {listed}; got {status!r}{hint}")
