@@ -52,8 +52,7 @@ def test_the_table_has_a_row_a_method_and_a_column_a_measurement():
     )
     assert table.notes == (
         f"error (%) of teacher, n = 1: {PROTOCOL}",
-        f"error (%) of none, gkd, [95 % Student t interval], n = 5: {PROTOCOL}",
-        f"distance, [95 % Student t interval], n = 5: {PROTOCOL}",
+        f"error (%) of none, gkd; distance, [95 % Student t interval], n = 5: {PROTOCOL}",
     )
 
 

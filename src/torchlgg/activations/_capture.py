@@ -37,9 +37,9 @@ def capture(model: nn.Module, layers: Layers, *, pool: Pool | None = None) -> It
     DataParallel on one device, AveragedModel or torch.compile has the names that it has alone.
 
     *torch.compile.* Compiled code ignores hooks that were added after it was compiled, so inside
-    the block all compiled functions run without compilation, and compiled again after it: keep
-    the block to the forward pass and compute the loss after it. The stance is a property of the
-    process, so this holds for its other threads too. Inside a compiled function `capture` raises.
+    the block every compiled function of the process runs uncompiled, and compiled again after it:
+    keep the block to the forward pass and compute the loss after it. Inside a compiled function
+    `capture` raises.
 
     Args:
         model: any module.

@@ -13,8 +13,7 @@ from torchlgg.recipes import DemoConfig, DemoProgress, run_demo
 from torchlgg.records import RunFolder
 from torchlgg.reports import (
     comparison_figure,
-    comparison_panels,
-    comparison_table,
+    distillation_report,
     render_markdown,
     render_rich,
 )
@@ -47,22 +46,9 @@ def run_demo_command(*, out: Path, overwrite: bool, seeds: int, epochs: int) -> 
 
 
 def _draw(run: RunFolder) -> None:
-    results = run.results()
-    summaries = [result for result in results if result.task == "summary"]
-    students = [result for result in results if "seed" in result.tags]
-    teacher = next(result for result in results if result.subject == "teacher")
-    table = comparison_table(
-        summaries,
-        measurements=[
-            name
-            for name in (measured.name for measured in summaries[0].measurements)
-            if name in ("error", "agreement") or name.startswith("graph distance")
-        ],
-        title=f"Students of {teacher.tags['network']} ({teacher.measurements[0]}) on "
-        f"{teacher.data.source}",
-    )
+    table, panels = distillation_report(run.results())
     write_text_atomically(run.path("table.md"), render_markdown(table))
     for ending in ("svg", "png"):
-        comparison_figure(comparison_panels(summaries, students), run.path(f"comparison.{ending}"))
+        comparison_figure(panels, run.path(f"comparison.{ending}"))
     console.print(render_rich(table))
     console.print(f"records, weights, table and figure: {run.folder}")

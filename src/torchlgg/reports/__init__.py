@@ -1,6 +1,7 @@
 """Tables and figures from records alone: an old result can always be drawn again; no torch."""
 
 from torchlgg.reports._comparison import comparison_panels, comparison_table
+from torchlgg.reports._distillation import distillation_report
 from torchlgg.reports._figure import Group, Panel, comparison_figure
 from torchlgg.reports._render import render_markdown, render_rich
 from torchlgg.reports._table import Column, Table
@@ -13,6 +14,7 @@ __all__ = [
     "comparison_figure",
     "comparison_panels",
     "comparison_table",
+    "distillation_report",
     "render_markdown",
     "render_rich",
 ]

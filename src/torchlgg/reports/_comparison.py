@@ -58,7 +58,7 @@ def comparison_table(
     names = _names(by_label.values(), measurements)
     columns = [Column(title=group_by, align="left")]
     cells: list[list[str]] = []
-    notes = []
+    measured: dict[str, Mapping[str, Measurement]] = {}
     for name in names:
         found = _column(by_label, name)
         unit = _unit(found.values(), name)
@@ -71,12 +71,12 @@ def comparison_table(
         cells.append(
             [found[label].written(decimals) if label in found else _ABSENT for label in by_label]
         )
-        notes += _notes(title_with_unit, found)
+        measured[title_with_unit] = found
     return Table(
         title=title,
         columns=tuple(columns),
         rows=tuple(zip(by_label, *cells, strict=True)),
-        notes=tuple(notes),
+        notes=_notes(measured),
     )
 
 
@@ -196,12 +196,15 @@ def _unit(measurements: Iterable[Measurement], name: str) -> str:
     return units[0]
 
 
-def _notes(title: str, found: Mapping[str, Measurement]) -> list[str]:
-    """How the numbers of a column were taken: one sentence, or one for each way."""
-    ways: dict[str, list[str]] = {}
-    for label, m in found.items():
-        interval = "" if m.interval is None else f", [{m.interval.description} interval]"
-        ways.setdefault(f"{interval}, n = {m.count}: {m.protocol}", []).append(label)
-    if len(ways) == 1:
-        return [title + way for way in ways]
-    return [f"{title} of {', '.join(labels)}{way}" for way, labels in ways.items()]
+def _notes(columns: Mapping[str, Mapping[str, Measurement]]) -> tuple[str, ...]:
+    """How the numbers were taken: one sentence for all the columns that were taken in one way."""
+    subjects: dict[str, list[str]] = {}
+    for title, found in columns.items():
+        ways: dict[str, list[str]] = {}
+        for label, m in found.items():
+            interval = "" if m.interval is None else f", [{m.interval.description} interval]"
+            ways.setdefault(f"{interval}, n = {m.count}: {m.protocol}", []).append(label)
+        for way, labels in ways.items():
+            subject = title if len(ways) == 1 else f"{title} of {', '.join(labels)}"
+            subjects.setdefault(way, []).append(subject)
+    return tuple("; ".join(titles) + way for way, titles in subjects.items())
