@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test test-long bench docs clean
+.PHONY: help setup demo check test test-long results bench docs clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ test: check ## the checks, then every test but the long ones
 
 test-long: $(READY) ## the tests that take minutes
 	$(BIN)/python -m pytest -m long
+
+results: demo ## run the demonstration and keep its record: the front page is drawn from it
+	$(BIN)/python results/draw.py --from runs/demo
 
 bench: $(READY) ## measure speed against the floor and the peers
 	$(BIN)/python -m benchmarks
