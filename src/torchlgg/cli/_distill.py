@@ -147,8 +147,15 @@ def _time_by_part(reports: list[EpochReport]) -> str:
     parts = ", ".join(
         f"{part} {100 * value / total:.1f} %" for part, value in seconds.most_common()
     )
-    step = sum(r.seconds for r in reports) / sum(r.steps for r in reports)
-    return f"a step took {1000 * step:.1f} ms: {parts}"
+    step = 1000 * sum(r.seconds for r in reports) / sum(r.steps for r in reports)
+    lines = [f"a step took {step:.1f} ms: {parts}"]
+    if "gkd" in seconds:
+        share = seconds["gkd"] / total
+        lines.append(
+            f"the graph loss took {share * step:.1f} ms of it, {100 * share:.1f} %, forward and "
+            "backward"
+        )
+    return "\n".join(lines)
 
 
 def _report(
