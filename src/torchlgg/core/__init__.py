@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         check_same_rows,
         feature_matrix,
     )
-    from torchlgg.core._precision import at_least_float32, exact_arithmetic
+    from torchlgg.core._precision import at_least_float32, exact_arithmetic, product
     from torchlgg.core._safe import (
         centered,
         magnitude,
@@ -44,6 +44,7 @@ __getattr__, __dir__ = lazy_names(
         "exact_arithmetic": "_precision",
         "feature_matrix": "_checks",
         "magnitude": "_safe",
+        "product": "_precision",
         "rounding": "_safe",
         "safe_divide": "_safe",
         "safe_rsqrt": "_safe",
@@ -69,6 +70,7 @@ __all__ = [
     "is_partial",
     "lazy_names",
     "magnitude",
+    "product",
     "rounding",
     "safe_divide",
     "safe_rsqrt",

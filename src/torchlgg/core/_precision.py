@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,8 +41,15 @@ def _highest_matmul() -> Iterator[None]:  # torch < 2.9 knows one setting only
 
 
 @contextlib.contextmanager
-def exact_arithmetic(like: Tensor) -> Iterator[None]:
-    """Run the block without autocast and with full float32 products, on the device of ``like``.
+def _together(*contexts: AbstractContextManager[object]) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        for context in contexts:
+            stack.enter_context(context)
+        yield
+
+
+def exact_arithmetic(like: Tensor) -> AbstractContextManager[object]:
+    """A block without autocast and with full float32 products, on the device of ``like``.
 
     Under :func:`torch.compile` only autocast is switched off: the mode of float32 products is
     then the one that was set when the code was compiled (PyTorch's default is full precision).
@@ -54,17 +63,12 @@ def exact_arithmetic(like: Tensor) -> Iterator[None]:
         ...     (x @ x).dtype
         torch.float32
     """
+    no_autocast = torch.autocast(device_type=like.device.type, enabled=False)
     if torch.compiler.is_compiling():
-        with torch.autocast(device_type=like.device.type, enabled=False):
-            yield
-        return
-    precise = (
-        _ieee_matmul()
-        if hasattr(torch.backends.cuda.matmul, "fp32_precision")
-        else _highest_matmul()
-    )
-    with precise, torch.autocast(device_type=like.device.type, enabled=False):
-        yield
+        return no_autocast
+    if hasattr(torch.backends.cuda.matmul, "fp32_precision"):
+        return _together(_ieee_matmul(), no_autocast)
+    return _together(_highest_matmul(), no_autocast)
 
 
 def at_least_float32(x: Tensor) -> Tensor:
@@ -75,3 +79,47 @@ def at_least_float32(x: Tensor) -> Tensor:
         torch.float32
     """
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+class _Product(torch.autograd.Function):
+    """a b, whose backward products are exact too, wherever the backward pass runs."""
+
+    @staticmethod
+    def forward(a: Tensor, b: Tensor) -> Tensor:
+        with exact_arithmetic(a):
+            return a @ b
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        a, b = ctx.saved_tensors
+        needs_a, needs_b = ctx.needs_input_grad
+        return (
+            product(gradient, b.mT) if needs_a else None,
+            product(a.mT, gradient) if needs_b else None,
+        )
+
+
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """The matrix product of two tensors of one type, exact in both directions.
+
+    Under autocast :func:`exact_arithmetic` cannot protect the backward pass, which runs after the
+    block has ended: in whatever state the caller left, or, compiled, in that of the forward call.
+
+    Args:
+        a: (..., M, K).
+        b: (..., K, N), with the same leading axes.
+
+    Returns:
+        (..., M, N).
+
+    Example:
+        >>> product(torch.eye(2), torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+        tensor([[1., 2.],
+                [3., 4.]])
+    """
+    result: Tensor = _Product.apply(a, b)
+    return result

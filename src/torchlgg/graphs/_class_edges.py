@@ -11,6 +11,8 @@ from torchlgg.core import InputError, check_option
 
 Edges = Literal["all", "intra", "inter"]
 
+_EDGES = get_args(Edges)
+
 
 def class_edges(labels: Tensor, edges: Edges) -> Tensor:
     """The pairs of examples between which edges are wanted, as a mask.
@@ -33,7 +35,7 @@ def class_edges(labels: Tensor, edges: Edges) -> Tensor:
                 [1, 0, 1],
                 [0, 1, 0]], dtype=torch.int32)
     """
-    check_option(edges, get_args(Edges), name="edges", where="class_edges")
+    check_option(edges, _EDGES, name="edges", where="class_edges")
     if not isinstance(labels, Tensor):
         raise InputError(f"class_edges: `labels` must be a tensor, got {type(labels).__name__}")
     if labels.ndim != 1 or labels.is_floating_point():

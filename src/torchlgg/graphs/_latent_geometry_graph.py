@@ -1,6 +1,6 @@
 """From the representations of a batch to its latent geometry graph.
 
-Lassance, Gripon, Ortega, Algorithms 14(2):39 (2021), section 3.1. Shapes: N examples, D features.
+Lassance, Gripon, Ortega, Algorithms 14(2):39 (2021). Shapes: N examples, D features.
 """
 
 from __future__ import annotations

@@ -10,7 +10,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from torchlgg.core import centered, rounding, safe_divide, safe_rsqrt, smallest_divisor
+from torchlgg.core import (
+    centered,
+    product,
+    rounding,
+    safe_divide,
+    safe_rsqrt,
+    smallest_divisor,
+)
 from torchlgg.graphs._spec import Bandwidth, GraphSpec
 
 
@@ -37,12 +44,11 @@ class _Gram(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad_NN: Tensor) -> Tensor:
         (x_ND,) = ctx.saved_tensors
-        grad_ND: Tensor = (grad_NN + grad_NN.T) @ x_ND
-        return grad_ND
+        return product(grad_NN + grad_NN.T, x_ND)
 
 
 def gram(x_ND: Tensor) -> Tensor:
-    """The matrix of inner products :math:`x_i · x_j`, (N, N).
+    """The matrix of inner products :math:`x_i · x_j`, (N, N), of the rows of ``x_ND``.
 
     Example:
         >>> gram(torch.tensor([[1.0, 2.0], [0.0, 1.0]]))
@@ -54,7 +60,7 @@ def gram(x_ND: Tensor) -> Tensor:
 
 
 def pairwise_distances(x_ND: Tensor) -> Tensor:
-    """Euclidean distances from differences, not from products; 0 has gradient 0.
+    """Euclidean distances of the rows of ``x_ND``, from differences; 0 has gradient 0.
 
     :math:`‖x‖² + ‖y‖² − 2⟨x, y⟩` would lose every digit for near-duplicates and under a common
     offset. Rows that differ by no more than rounding coincide: their distance is 0.
@@ -68,7 +74,7 @@ def pairwise_distances(x_ND: Tensor) -> Tensor:
 
 
 def rounding_of_differences(x_ND: Tensor) -> Tensor:
-    """The length up to which the difference of two rows is rounding, (N, N), without gradient.
+    """The length up to which rows of ``x_ND`` differ by rounding, (N, N), without gradient.
 
     The same image sent twice through a batched kernel gives rows that are equal but for the last
     digits; relative to the mean distance of a collapsed batch, that dust would be a geometry.

@@ -14,6 +14,11 @@ Threshold = Literal["before_normalization", "after_normalization"]
 Weights = Literal["similarity", "binary"]
 Bandwidth = float | Literal["mean", "median"]
 
+_SIMILARITIES = get_args(Similarity)
+_NEIGHBORS = get_args(Neighbors)
+_THRESHOLDS = get_args(Threshold)
+_WEIGHTS = get_args(Weights)
+
 
 @dataclass(frozen=True, kw_only=True)
 class GraphSpec:
@@ -64,7 +69,7 @@ class GraphSpec:
         True
 
     Reference:
-        Lassance, Gripon, Ortega, Algorithms 14(2):39 (2021), section 3.1.
+        Lassance, Gripon, Ortega, Algorithms 14(2):39 (2021).
     """
 
     similarity: Similarity = "cosine"
@@ -79,13 +84,13 @@ class GraphSpec:
 
     def __post_init__(self) -> None:
         for name, options in (
-            ("similarity", get_args(Similarity)),
-            ("neighbors", get_args(Neighbors)),
+            ("similarity", _SIMILARITIES),
+            ("neighbors", _NEIGHBORS),
             ("normalization", ("symmetric", "random_walk", None)),
-            ("threshold", get_args(Threshold)),
+            ("threshold", _THRESHOLDS),
             ("include_self", (True, False)),
             ("center", (True, False)),
-            ("weights", get_args(Weights)),
+            ("weights", _WEIGHTS),
         ):
             check_option(getattr(self, name), options, name=name, where="GraphSpec")
         if self.k is not None:

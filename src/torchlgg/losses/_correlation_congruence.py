@@ -29,8 +29,8 @@ def correlation_congruence_loss(
             example is divided by its norm.
         teacher: the same taps of the teacher, in order; widths may differ. No gradient flows into
             it.
-        gamma: γ > 0; the paper uses 0.4.
-        order: P ≥ 1; the paper uses 2.
+        gamma: γ > 0.
+        order: P ≥ 1.
 
     Returns:
         A scalar ≥ 0, float32 or float64. A dead (all-zero) example has inner product 0 with all,
@@ -47,7 +47,7 @@ def correlation_congruence_loss(
         tensor(0.1266)
 
     Reference:
-        arXiv 1904.01802, section 3.
+        arXiv 1904.01802.
     """
     where = "correlation_congruence_loss"
     _check_settings(gamma, order, where=where)

@@ -52,7 +52,7 @@ def dist_loss(
         tensor(0.7010)
 
     Reference:
-        arXiv 2205.10536, section 3.
+        arXiv 2205.10536.
     """
     where = "dist_loss"
     check_positive(temperature, name="temperature", where=where)

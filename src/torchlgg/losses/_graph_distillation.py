@@ -1,7 +1,7 @@
 """Graph knowledge distillation (GKD): the student's latent geometry graphs follow the teacher's.
 
 Lassance et al., ICASSP 2020, arXiv 1911.03080; Lassance, Gripon, Ortega, Algorithms 14(2):39
-(2021), section 4.1. Shapes: N examples, D features.
+(2021). Shapes: N examples, D features.
 """
 
 from __future__ import annotations
@@ -11,13 +11,24 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from torchlgg.core import InputError, check_count, check_labels, check_option, exact_arithmetic
+from torchlgg.core import (
+    InputError,
+    check_count,
+    check_labels,
+    check_option,
+    exact_arithmetic,
+    product,
+)
 from torchlgg.graphs import GraphSpec, class_edges, graph_edges, latent_geometry_graph
 from torchlgg.losses._taps import Taps, mean_of, paired_taps, settings
 
 Edges = Literal["all", "intra", "inter"]
 MaskFrom = Literal["own", "teacher"]
 Reduction = Literal["sum", "mean"]
+
+_EDGES = get_args(Edges)
+_MASK_FROMS = get_args(MaskFrom)
+_REDUCTIONS = get_args(Reduction)
 
 
 def graph_distillation_loss(
@@ -85,9 +96,7 @@ def graph_distillation_loss(
             mask_NN = graph_edges(t_ND, spec, within=within_NN) if shared_mask else None
         s_NN = latent_geometry_graph(s_ND, spec, mask=mask_NN, within=within_NN)
         with exact_arithmetic(s_NN):
-            difference_NN = torch.linalg.matrix_power(s_NN, power) - torch.linalg.matrix_power(
-                t_NN, power
-            )
+            difference_NN = _power(s_NN, power) - _power(t_NN, power)
             total = difference_NN.square().sum()
         losses.append(total if reduction == "sum" else total / difference_NN.numel())
     return mean_of(losses)
@@ -97,9 +106,19 @@ def _check_settings(
     power: int, edges: Edges, mask_from: MaskFrom, reduction: Reduction, *, where: str
 ) -> None:
     check_count(power, name="power", where=where)
-    check_option(edges, get_args(Edges), name="edges", where=where)
-    check_option(mask_from, get_args(MaskFrom), name="mask_from", where=where)
-    check_option(reduction, get_args(Reduction), name="reduction", where=where)
+    check_option(edges, _EDGES, name="edges", where=where)
+    check_option(mask_from, _MASK_FROMS, name="mask_from", where=where)
+    check_option(reduction, _REDUCTIONS, name="reduction", where=where)
+
+
+def _power(a_NN: Tensor, power: int) -> Tensor:
+    """The matrix power, by squaring."""
+    if power == 1:
+        return a_NN
+    half_NN = _power(a_NN, power // 2)
+    # a view, because the compiler does not trace a custom function of one tensor passed twice
+    square_NN = product(half_NN, half_NN.view_as(half_NN))
+    return product(square_NN, a_NN) if power % 2 else square_NN
 
 
 def _pairs_within(edges: Edges, labels: Tensor | None, *, count: int, where: str) -> Tensor | None:

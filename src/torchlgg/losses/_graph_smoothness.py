@@ -1,7 +1,7 @@
 """The graph smoothness loss (GSL): embeddings on whose graph the labels are smooth.
 
-Bontonou et al., DSW 2019, arXiv 1905.00301; Lassance, Gripon, Ortega, Algorithms 14(2):39 (2021),
-section 4.2. Shapes: N examples, D features, C classes.
+Bontonou et al., DSW 2019, arXiv 1905.00301; Lassance, Gripon, Ortega, Algorithms 14(2):39 (2021).
+Shapes: N examples, D features, C classes.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from torchlgg.losses._taps import settings
 from torchlgg.signals import label_indicators
 
 Reduction = Literal["mean", "sum"]
+
+_REDUCTIONS = get_args(Reduction)
 
 
 def graph_smoothness_loss(
@@ -84,7 +86,7 @@ def graph_smoothness_loss(
 
 def _check_settings(alpha: float, reduction: Reduction, *, where: str) -> None:
     check_positive(alpha, name="alpha", where=where)
-    check_option(reduction, get_args(Reduction), name="reduction", where=where)
+    check_option(reduction, _REDUCTIONS, name="reduction", where=where)
 
 
 def _contrast(labels: Tensor, *, like: Tensor) -> Tensor:

@@ -11,11 +11,13 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from torchlgg.core import check_option, exact_arithmetic, safe_divide, unit_rows
+from torchlgg.core import check_option, exact_arithmetic, rounding, safe_divide, unit_rows
 from torchlgg.graphs import gram
 from torchlgg.losses._taps import Taps, mean_of, paired_taps, settings
 
 Reduction = Literal["mean", "sum"]
+
+_REDUCTIONS = get_args(Reduction)
 
 _TINY = 1e-7  # keeps the logarithm finite where a similarity is 0, as the authors' code does
 
@@ -55,7 +57,7 @@ def probabilistic_knowledge_transfer_loss(
         Passalis, Tefas, ECCV 2018.
     """
     where = "probabilistic_knowledge_transfer_loss"
-    check_option(reduction, get_args(Reduction), name="reduction", where=where)
+    check_option(reduction, _REDUCTIONS, name="reduction", where=where)
     losses = []
     for s_ND, t_ND in paired_taps(student, teacher, where=where):
         with exact_arithmetic(s_ND):
@@ -71,7 +73,8 @@ def _probabilities(x_ND: Tensor) -> Tensor:
     kernel_NN = kernel_NN.masked_fill(
         torch.eye(x_ND.shape[0], dtype=torch.bool, device=x_ND.device), 0.0
     )
-    return safe_divide(kernel_NN, kernel_NN.sum(dim=1, keepdim=True))
+    floor = x_ND.shape[0] * rounding(x_ND) / 4  # a sum of so many cosines is known to so much
+    return safe_divide(kernel_NN, kernel_NN.sum(dim=1, keepdim=True), floor=floor)
 
 
 class ProbabilisticKnowledgeTransferLoss(nn.Module):
@@ -87,7 +90,7 @@ class ProbabilisticKnowledgeTransferLoss(nn.Module):
         super().__init__()
         check_option(
             reduction,
-            get_args(Reduction),
+            _REDUCTIONS,
             name="reduction",
             where="ProbabilisticKnowledgeTransferLoss",
         )

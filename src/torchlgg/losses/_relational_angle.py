@@ -10,7 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from torchlgg.core import exact_arithmetic, unit_rows
+from torchlgg.core import (
+    exact_arithmetic,
+    product,
+    unit_rows,
+)
 from torchlgg.graphs import rounding_of_differences
 from torchlgg.losses._taps import Taps, mean_of, paired_taps
 
@@ -64,7 +68,7 @@ def _cosines(x_ND: Tensor) -> Tensor:
     directions_NND = unit_rows(
         x_ND[None, :, :] - x_ND[:, None, :], floor_N=rounding_of_differences(x_ND)
     )
-    cosine_NNN = directions_NND @ directions_NND.transpose(1, 2)
+    cosine_NNN = product(directions_NND, directions_NND.mT)
     same_NN = torch.eye(x_ND.shape[0], dtype=torch.bool, device=x_ND.device)
     return cosine_NNN.masked_fill(same_NN, 0.0)
 

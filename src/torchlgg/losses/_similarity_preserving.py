@@ -37,7 +37,7 @@ def similarity_preserving_loss(student: Taps, teacher: Taps) -> Tensor:
         tensor(0.2929)
 
     Reference:
-        arXiv 1907.09682, section 3.
+        arXiv 1907.09682.
     """
     losses = []
     for s_ND, t_ND in paired_taps(student, teacher, where="similarity_preserving_loss"):

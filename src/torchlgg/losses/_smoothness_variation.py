@@ -62,10 +62,10 @@ def smoothness_variation_loss(
     """
     where = "smoothness_variation_loss"
     check_count(power, name="power", where=where)
-    if isinstance(layers, Tensor) or len(layers) < 2:
+    if not isinstance(layers, Sequence | Mapping) or len(layers) < 2:
         raise InputError(
-            f"{where}: `layers` must hold at least two layers; the loss compares neighbours in "
-            "depth"
+            f"{where}: `layers` must hold at least two layers, in a sequence or a mapping; the "
+            "loss compares neighbours in depth"
         )
     taps = named_taps(layers, name="layers", where=where)
     first_name, first_ND = taps[0]

@@ -59,6 +59,7 @@ def paired_taps(student: Taps, teacher: Taps, *, where: str) -> list[tuple[Tenso
     pairs = []
     for (s_name, s_ND), (t_name, t_ND) in zip(students, teachers, strict=True):
         check_same_rows(s_ND, t_ND, names=(s_name, t_name), where=where)
+        check_same_rows(s_ND, students[0][1], names=(s_name, students[0][0]), where=where)
         pairs.append((s_ND, t_ND.detach().to(s_ND.dtype)))
     return pairs
 

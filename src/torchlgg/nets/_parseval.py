@@ -39,7 +39,7 @@ class ParsevalConv2d(nn.Conv2d):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """Convolve with the divided weight."""
+        """Convolve ``input`` (N, C, H, W) with the divided weight."""
         k_h, k_w = self.kernel_size
         weight = self.weight / math.sqrt(2 * k_h * k_w + 1)
         out: Tensor = self._conv_forward(input, weight, self.bias)

@@ -80,7 +80,7 @@ class SmallCNN(nn.Module):
         self.relu_taps = relu_names(self)
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
-        """Logits of the images; see the class."""
+        """Logits of ``images_NCHW``; see the class."""
         maps_NCHW = self.stage3(self.stage2(self.stage1(images_NCHW)))
         logits_NC: Tensor = self.linear(self.pool(maps_NCHW))
         return logits_NC

@@ -136,7 +136,7 @@ class WideResNet(nn.Module):
         self.relu_taps = relu_names(self)
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
-        """Logits of the images; see the class."""
+        """Logits of ``images_NCHW``; see the class."""
         maps_NCHW = self.relu(self.bn(self.conv1(images_NCHW)))
         maps_NCHW = self.layer3(self.layer2(self.layer1(maps_NCHW)))
         logits_NC: Tensor = self.linear(self.pool(maps_NCHW))

@@ -215,7 +215,7 @@ class Result(Record):
         return self
 
     def measurement(self, name: str) -> Measurement:
-        """The measurement of this name.
+        """The measurement of this ``name``.
 
         Raises:
             InputError: there is none; the nearest names are given.

@@ -36,7 +36,8 @@ class RunFolder:
     anything else             what the run itself asked a place for, by :meth:`path`
     ========================  ==================================================================
 
-    Made by :meth:`create` or :meth:`open`. One process writes to a run folder at a time.
+    Made by :meth:`create` or :meth:`open`, not from a bare ``folder``. One process writes to it
+    at a time.
 
     Example:
         >>> import tempfile
@@ -246,7 +247,7 @@ class RunFolder:
         return read_objects(self._folder / METRICS)
 
     def write_result(self, result: Result) -> None:
-        """Add one result to ``results.jsonl``, and wait until it is on the disk.
+        """Add one ``result`` to ``results.jsonl``, and wait until it is on the disk.
 
         Raises:
             InputError: not a :class:`Result`, or the file cannot be written.

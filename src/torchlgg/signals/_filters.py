@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 
 import torch
 from torch import Tensor
 
-from torchlgg.core import InputError, check_count, exact_arithmetic
+from torchlgg.core import (
+    InputError,
+    check_count,
+    exact_arithmetic,
+    product,
+)
 from torchlgg.signals._laplacian import adjacency_matrix, laplacian
 from torchlgg.signals._smoothness import signal_matrix
 
@@ -47,7 +53,7 @@ def polynomial_filter(operator: Tensor, signals: Tensor, coefficients: Sequence[
     with exact_arithmetic(m_NN):
         filtered_NC = coefficients[-1] * s_NC
         for coefficient in reversed(coefficients[:-1]):
-            filtered_NC = m_NN @ filtered_NC + coefficient * s_NC
+            filtered_NC = product(m_NN, filtered_NC) + coefficient * s_NC
     return filtered_NC.reshape(signals.shape)
 
 
@@ -83,7 +89,7 @@ def heat_diffusion(adjacency: Tensor, signals: Tensor, *, time: float) -> Tensor
         and Computational Harmonic Analysis 30(2) (2011), section 6.
     """
     where = "heat_diffusion"
-    if not 0 <= time < math.inf:
+    if isinstance(time, bool) or not isinstance(time, Real) or not 0 <= time < math.inf:
         raise InputError(f"{where}: `time` must be a finite number, at least 0; got {time!r}")
     a_NN = adjacency_matrix(adjacency, where=where)
     s_NC = signal_matrix(signals, like=a_NN, where=where)
@@ -91,11 +97,11 @@ def heat_diffusion(adjacency: Tensor, signals: Tensor, *, time: float) -> Tensor
         m_NN = laplacian(a_NN, "symmetric")
         m_NN = m_NN - torch.eye(len(m_NN), dtype=m_NN.dtype, device=m_NN.device)
         coefficients = _heat_coefficients(time)
-        before_NC, now_NC = s_NC, m_NN @ s_NC  # T_0 S and T_1 S
+        before_NC, now_NC = s_NC, product(m_NN, s_NC)  # T_0 S and T_1 S
         diffused_NC = coefficients[0] * before_NC
         for coefficient in coefficients[1:]:
             diffused_NC = diffused_NC + coefficient * now_NC
-            before_NC, now_NC = now_NC, 2 * (m_NN @ now_NC) - before_NC
+            before_NC, now_NC = now_NC, 2 * product(m_NN, now_NC) - before_NC
     return diffused_NC.reshape(signals.shape)
 
 
@@ -147,7 +153,8 @@ def feature_diffusion(
         tensor([1.5625, 1.5000])
 
     Reference:
-        Lassance et al., Information 12(1):29 (2021).
+        Bontonou, Béthune, Gripon, *Predicting the generalization ability of a few-shot classifier*,
+        Information 12(1):29 (2021).
     """
     where = "feature_diffusion"
     check_count(kappa, name="kappa", where=where, smallest=0)
@@ -155,5 +162,5 @@ def feature_diffusion(
     x_ND = signal_matrix(features, like=a_NN, where=where)
     with exact_arithmetic(a_NN):
         for _ in range(kappa + 1):
-            x_ND = alpha * x_ND + a_NN @ x_ND
+            x_ND = alpha * x_ND + product(a_NN, x_ND)
     return x_ND.reshape(features.shape)

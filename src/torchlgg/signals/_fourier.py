@@ -32,12 +32,12 @@ class FourierBasis:
     harmonics: Tensor
 
     def transform(self, signals: Tensor) -> Tensor:
-        """The graph Fourier transform :math:`U^⊤ S` of (N,) or (N, C): (K,) or (K, C)."""
+        """The transform :math:`U^⊤ S` of ``signals``, (N,) or (N, C): (K,) or (K, C)."""
         self._check(signals, self.harmonics.shape[0], "transform", "one row per vertex")
         return self.harmonics.T @ signals.to(self.harmonics.dtype)
 
     def inverse(self, coefficients: Tensor) -> Tensor:
-        """The signals :math:`U Ŝ` that (K,) or (K, C) coefficients describe: (N,) or (N, C).
+        """The signals :math:`U Ŝ` that ``coefficients``, (K,) or (K, C), describe.
 
         With a full basis it undoes :meth:`transform`; with a partial one it gives the smooth part.
         """

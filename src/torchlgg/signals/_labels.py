@@ -38,7 +38,7 @@ def label_indicators(labels: Tensor, num_classes: int | None = None) -> Tensor:
                 [0., 1.]])
 
     Reference:
-        Lassance, Gripon, Ortega, Algorithms 14(2):39 (2021), section 3.2.
+        Lassance, Gripon, Ortega, Algorithms 14(2):39 (2021).
     """
     if not isinstance(labels, Tensor) or labels.numel() == 0 or labels.is_complex():
         raise InputError(_FORMS.format(came=_describe(labels)))

@@ -60,7 +60,7 @@ def laplacian(adjacency: Tensor, normalization: LaplacianNormalization = None) -
 
     Reference:
         Shuman et al., *The emerging field of signal processing on graphs*, IEEE Signal Processing
-        Magazine 30(3) (2013), section II; for signed weights Kunegis et al., SDM 2010, section 4.
+        Magazine 30(3) (2013), section II; for signed weights Kunegis et al., SDM 2010.
     """
     check_option(
         normalization,

@@ -7,7 +7,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from torchlgg.core import InputError, check_count, check_finite, check_option, exact_arithmetic
+from torchlgg.core import (
+    InputError,
+    check_count,
+    check_finite,
+    check_option,
+    exact_arithmetic,
+    product,
+)
 from torchlgg.signals._laplacian import LaplacianNormalization, adjacency_matrix, laplacian
 
 
@@ -68,7 +75,7 @@ def smoothness(
         l_NN = laplacian(a_NN, normalization)
         smoothed_NC = s_NC
         for _ in range(power):
-            smoothed_NC = l_NN @ smoothed_NC
+            smoothed_NC = product(l_NN, smoothed_NC)
         product_NC = s_NC * smoothed_NC
     if by is None:
         return product_NC.sum()

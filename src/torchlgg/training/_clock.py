@@ -19,6 +19,8 @@ class Clock:
         device: where the step runs.
 
     Example:
+        >>> import torch
+        >>> from torchlgg.training import Clock
         >>> clock = Clock(torch.device("cpu"))
         >>> clock.tick()
         >>> with clock("student"):

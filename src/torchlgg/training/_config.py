@@ -66,7 +66,7 @@ class TrainingConfig:
                 raise InputError(f"`{name}` must be at least 0, got {value!r}")
 
     def learning_rate_at(self, epoch: int) -> float:
-        """The learning rate of an epoch, counted from 0."""
+        """The learning rate of ``epoch``, counted from 0."""
         steps = sum(epoch >= math.ceil(fraction * self.epochs) for fraction in self.decay_at)
         return self.learning_rate * self.decay**steps
 

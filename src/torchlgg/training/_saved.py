@@ -55,7 +55,7 @@ class SavedNet:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> SavedNet | None:
-        """The description in a file of weights; ``None`` where somebody else wrote the file.
+        """The description in the weights at ``path``; ``None`` where somebody else wrote them.
 
         Raises:
             InputError: no such file, not a file of weights, or a damaged description.
@@ -76,7 +76,7 @@ class SavedNet:
             ) from error
 
     def write(self, net: nn.Module, path: str | os.PathLike[str]) -> None:
-        """Write the weights of ``net`` with this description, whole or not at all.
+        """Write the weights of ``net`` with this description to ``path``, whole or not at all.
 
         Raises:
             InputError: the file cannot be written.

@@ -1,0 +1,1 @@
+"""What every loss and graph of torchlgg promises, asked of all of them at once."""
