@@ -91,6 +91,22 @@ def test_evaluate_keeps_a_record(lgg, teacher, tmp_path) -> None:
     assert done.out.splitlines() == [str(measured) for measured in result.measurements]
 
 
+def test_evaluate_by_embeddings(lgg, teacher, tmp_path) -> None:
+    words = ["evaluate", "--weights", teacher, "--data", "digits", "--embeddings", "pool"]
+    done = lgg(*words, "--limit", 300, "--out", tmp_path / "run")
+    assert done.code == 0, done.err
+    by_logits, by_embeddings = RunFolder.open(tmp_path / "run").results()
+    assert by_embeddings.data.counts == {"train": 300, "test": 359}
+    names = [measured.name for measured in by_embeddings.measurements]
+    assert names == ["1-NN error", "10-NN error", "linear probe error", "RBF SVC error"]
+    # an untrained network separates digits better by its neighbours than by its logits
+    assert by_embeddings.measurements[0].value < by_logits.measurements[0].value - 20
+    assert done.out.splitlines()[1] == str(by_embeddings.measurements[0])
+    again = lgg(*words[:-1], "polo")
+    assert again.code == 2
+    assert "did you mean 'pool'" in again.err
+
+
 def test_demo(lgg, tmp_path) -> None:
     out = tmp_path / "demo"
     done = lgg("demo", "--out", out, "--seeds", 2, "--epochs", 1)

@@ -152,6 +152,16 @@ def evaluate(
         Path | None, typer.Option(help="Also measure agreement with this teacher.")
     ] = None,
     teacher_net: Annotated[str | None, typer.Option(help="The teacher's network.")] = None,
+    embeddings: Annotated[
+        str | None,
+        typer.Option(
+            help="Also classify by the embeddings of this layer: nearest neighbours, linear probe, "
+            "RBF SVC."
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Use only so many training images for --embeddings.")
+    ] = None,
     image_size: ImageSize = None,
     out: Annotated[
         Path | None, typer.Option(help="Keep the result as a record in this folder.")
@@ -168,6 +178,8 @@ def evaluate(
         net=net,
         teacher_weights=teacher_weights,
         teacher_net=teacher_net,
+        embeddings=embeddings,
+        limit=limit,
         image_size=image_size,
         out=out,
         overwrite=overwrite,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from torch import nn
+
 from torchlgg.cli._screen import (
     choose_device,
     command_line,
@@ -14,8 +16,8 @@ from torchlgg.cli._screen import (
     recorded,
 )
 from torchlgg.data import ImageSet, open_images
-from torchlgg.evaluation import evaluate
-from torchlgg.records import RunFolder
+from torchlgg.evaluation import embed, evaluate, evaluate_embeddings
+from torchlgg.records import Result, RunFolder
 from torchlgg.training import SavedNet, load_net
 
 
@@ -26,6 +28,8 @@ def run_evaluate(
     net: str | None,
     teacher_weights: Path | None,
     teacher_net: str | None,
+    embeddings: str | None,
+    limit: int | None,
     image_size: int | None,
     out: Path | None,
     overwrite: bool,
@@ -36,7 +40,10 @@ def run_evaluate(
     if out is not None:
         RunFolder.check(out, overwrite=overwrite)
     saved = SavedNet.read(weights)
-    images = _test_images(data, image_size=image_size, saved=saved)
+    if embeddings is None:
+        train, images = None, _test_images(data, image_size=image_size, saved=saved)
+    else:
+        train, images = _all_images(data, limit=limit, image_size=image_size, saved=saved)
     model = load_net(net, weights, images)[0].to(place)
     teacher = None
     if teacher_weights is not None:
@@ -46,19 +53,61 @@ def run_evaluate(
         run = RunFolder.create(
             out,
             command=command_line(),
-            config={"weights": weights, "data": data, "net": net, "teacher": teacher_weights},
+            config={
+                "weights": weights,
+                "data": data,
+                "net": net,
+                "teacher": teacher_weights,
+                "embeddings": embeddings,
+                "limit": limit,
+            },
             gpus=device_names(place),
             overwrite=overwrite,
         )
     with progress_bar("test images") as progress:
-        result = evaluate(
-            model, images, subject=str(weights.name), teacher=teacher, progress=progress
-        )
+        results = [
+            evaluate(model, images, subject=weights.name, teacher=teacher, progress=progress)
+        ]
+    if train is not None and embeddings is not None:
+        results.append(_by_embeddings(model, train, images, tap=embeddings, subject=weights.name))
     if run is not None:
         with recorded(run):
-            run.write_result(result)
-    for measurement in result.measurements:
-        console.print(str(measurement))
+            for result in results:
+                run.write_result(result)
+    for result in results:
+        for measurement in result.measurements:
+            console.print(str(measurement))
+
+
+def _by_embeddings(
+    model: nn.Module, train: ImageSet, test: ImageSet, *, tap: str, subject: str
+) -> Result:
+    with progress_bar("embeddings") as progress:
+        train_ND = embed(model, train, tap=tap, progress=progress)
+        test_MD = embed(model, test, tap=tap, progress=progress)
+    return evaluate_embeddings(
+        train_ND,
+        train.labels,
+        test_MD,
+        test.labels,
+        subject=f"{subject}, layer {tap}",
+        source=f"{train.source}; {test.source}",
+    )
+
+
+def _all_images(
+    data: str, *, limit: int | None, image_size: int | None, saved: SavedNet | None
+) -> tuple[ImageSet, ImageSet]:
+    """Training and test images, normalised as in training."""
+    with progress_bar("reading images") as progress:
+        train, test = open_images(data, limit=limit, image_size=image_size, progress=progress)
+    return _as_in_training(train, saved), _as_in_training(test, saved)
+
+
+def _as_in_training(images: ImageSet, saved: SavedNet | None) -> ImageSet:
+    if saved is None:
+        return images
+    return replace(images, mean=saved.mean, std=saved.std, statistics="given")
 
 
 def _test_images(data: str, *, image_size: int | None, saved: SavedNet | None) -> ImageSet:
@@ -69,8 +118,6 @@ def _test_images(data: str, *, image_size: int | None, saved: SavedNet | None) -
     """
     with progress_bar("reading images") as progress:
         test = open_images(data, limit=1, image_size=image_size, progress=progress).test
-        if saved is not None:
-            return replace(test, mean=saved.mean, std=saved.std, statistics="given")
-        if test.statistics == "published":
-            return test
+        if saved is not None or test.statistics == "published":
+            return _as_in_training(test, saved)
         return open_images(data, image_size=image_size, progress=progress).test

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from torchlgg.activations import capture
 from torchlgg.core import InputError
 from torchlgg.data import ImageSet
+from torchlgg.evaluation._share import share
 from torchlgg.graphs import GraphSpec, latent_geometry_graph
-from torchlgg.metrics import Estimate, agreement, error_rate, graph_distance, proportion_interval
-from torchlgg.records import DataDescription, Interval, Measurement, Result
-from torchlgg.training import device_of, predict
+from torchlgg.metrics import agreement, error_rate, graph_distance, proportion_interval
+from torchlgg.records import DataDescription, Measurement, Result
+from torchlgg.training import device_of, in_eval_mode, predict
 
 Layers = tuple[str, ...] | Literal["auto"]
 
@@ -84,7 +85,7 @@ def evaluate(
     count = len(images)
     wrong = round(error_rate(logits_NC, labels_N) * count)
     measurements = [
-        _share("error", proportion_interval(wrong, count), protocol="Test images, top-1.")
+        share("error", proportion_interval(wrong, count), protocol="Test images, top-1.")
     ]
     if teacher is not None:
         teacher_NC = predict(teacher, images) if teacher_logits is None else teacher_logits
@@ -101,24 +102,6 @@ def evaluate(
     )
 
 
-def _share(name: str, found: Estimate, *, protocol: str) -> Measurement:
-    assert found.low is not None
-    assert found.high is not None
-    return Measurement(
-        name=name,
-        value=100 * found.value,
-        unit="%",
-        count=found.count,
-        interval=Interval(
-            low=100 * found.low,
-            high=100 * found.high,
-            confidence=found.confidence,
-            method=found.method,
-        ),
-        protocol=protocol,
-    )
-
-
 def _agreements(student_NC: Tensor, teacher_NC: Tensor, labels_N: Tensor) -> list[Measurement]:
     found = agreement(student_NC, teacher_NC, labels_N)
     protocol = "Test images on which student and teacher predict the same class."
@@ -128,9 +111,9 @@ def _agreements(student_NC: Tensor, teacher_NC: Tensor, labels_N: Tensor) -> lis
         ("agreement, teacher wrong", found.teacher_wrong, found.count_teacher_wrong),
     )
     return [
-        _share(name, proportion_interval(round(share * count), count), protocol=protocol)
-        for name, share, count in shares
-        if share is not None
+        share(name, proportion_interval(round(fraction * count), count), protocol=protocol)
+        for name, fraction, count in shares
+        if fraction is not None
     ]
 
 
@@ -145,11 +128,8 @@ def _distances(
     pixels = images.images[:_GRAPH_IMAGES]
     graphs = []
     for net, layers in ((student, student_taps), (teacher, teacher_taps)):
-        mode = net.training
-        net.eval()
-        with capture(net, layers) as taps:
+        with in_eval_mode(net), capture(net, layers) as taps:
             net(images.normalize(pixels.to(device_of(net))))
-        net.train(mode)
         spec = GraphSpec.graph_kd()
         graphs.append({name: latent_geometry_graph(tap, spec) for name, tap in taps.items()})
     ours, theirs = graphs

@@ -1,8 +1,9 @@
-"""A network's logits for a whole image set. Shapes: N images, C classes."""
+"""A network run over a whole image set. Shapes: N images, C classes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,6 @@ from torchlgg.core import InputError
 from torchlgg.data import ImageSet, batches
 
 
-@torch.no_grad()
 def predict(
     net: nn.Module,
     images: ImageSet,
@@ -41,33 +41,94 @@ def predict(
         >>> predict(net, open_images("digits").test).shape
         torch.Size([359, 10])
     """
+
+    def logits(inputs: Tensor) -> Tensor:
+        found = net(inputs)
+        if not isinstance(found, Tensor) or found.shape[:-1] != inputs.shape[:1]:
+            shape = tuple(getattr(found, "shape", ())) or type(found).__name__
+            raise InputError(
+                "the network must give one row of logits per image, shape "
+                f"({len(inputs)}, C); it gave {shape}"
+            )
+        return found
+
+    return over_batches(net, images, logits, batch_size=batch_size, progress=progress)
+
+
+@torch.no_grad()
+def over_batches(
+    net: nn.Module,
+    images: ImageSet,
+    forward: Callable[[Tensor], Tensor],
+    *,
+    batch_size: int = 256,
+    progress: Callable[[int, int], None] | None = None,
+) -> Tensor:
+    """What ``forward`` makes of every image, in order, while ``net`` is in eval mode.
+
+    Args:
+        net: the network that ``forward`` runs.
+        images: normalised with the set's own statistics, batch by batch, on the device of ``net``.
+        forward: normalised images (N, C, H, W) to one row each.
+        batch_size: how many at once.
+        progress: told (done, total) images.
+
+    Returns:
+        The rows of all batches.
+
+    Example:
+        >>> from torchlgg.data import open_images
+        >>> from torchlgg.nets import build_net
+        >>> from torchlgg.training import over_batches
+        >>> net = build_net("small_cnn", num_classes=10, in_channels=1)
+        >>> digits = open_images("digits").test
+        >>> over_batches(net, digits, lambda x: net(x).softmax(dim=1)).shape
+        torch.Size([359, 10])
+    """
     device = device_of(net)
-    modes = {module: module.training for module in net.modules()}
-    net.eval()
-    try:
-        rows = []
+    rows = []
+    with in_eval_mode(net):
         for index_N in batches(len(images), batch_size=batch_size):
-            index_N = index_N.to(images.images.device)
-            logits_NC = net(images.normalize(images.images[index_N].to(device)))
-            if not isinstance(logits_NC, Tensor) or logits_NC.shape[:-1] != index_N.shape:
-                raise InputError(
-                    "the network must give one row of logits per image, shape "
-                    f"({len(index_N)}, C); it gave "
-                    f"{tuple(getattr(logits_NC, 'shape', ())) or type(logits_NC).__name__}"
-                )
-            rows.append(logits_NC)
+            pixels = images.images[index_N.to(images.images.device)]
+            rows.append(forward(images.normalize(pixels.to(device))))
             if progress is not None:
                 progress(int(index_N[-1]) + 1, len(images))
-    finally:
-        for module, training in modes.items():
-            module.training = training
     return torch.cat(rows)
 
 
-def device_of(net: nn.Module) -> torch.device:
-    """Where the parameters of ``net`` are; the CPU for a net without any.
+@contextlib.contextmanager
+def in_eval_mode(net: nn.Module) -> Iterator[None]:
+    """Put a network into eval mode for a block; every module's own mode comes back after.
+
+    Args:
+        net: any module.
 
     Example:
+        >>> from torchlgg.training import in_eval_mode
+        >>> net = torch.nn.Dropout().train()
+        >>> with in_eval_mode(net):
+        ...     print(net.training)
+        False
+        >>> net.training
+        True
+    """
+    modes = {module: module.training for module in net.modules()}
+    net.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+def device_of(net: nn.Module) -> torch.device:
+    """Where the parameters of a network are; the CPU for one without any.
+
+    Args:
+        net: any module.
+
+    Example:
+        >>> from torchlgg.training import device_of
         >>> device_of(torch.nn.Linear(2, 2))
         device(type='cpu')
     """
