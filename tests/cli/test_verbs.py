@@ -174,12 +174,20 @@ def test_ctrl_c_leaves_a_student_and_a_record(tmp_path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
+        # a suite that was started in the background ignores the signal, and so would its children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     metrics = out / "metrics.jsonl"
-    while process.poll() is None and not (metrics.exists() and metrics.read_text().count("\n") > 1):
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    with process:
+        try:
+            while process.poll() is None and not (
+                metrics.exists() and metrics.read_text().count("\n") > 1
+            ):
+                time.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130, err
     assert "lgg: interrupted; what was done is in" in err
     assert RunFolder.open(out).info.status == "interrupted"

@@ -113,7 +113,7 @@ def test_missing_package_says_how_to_install_it(package, fault, monkeypatch):
     with pytest.raises(InputError) as error:
         build_net(f"{package}:resnet18", num_classes=10)
     assert f"a network of {package}, which cannot be imported" in str(error.value)
-    assert "pip install 'torchlgg[vision]'" in str(error.value)
+    assert "pip install torchvision timm" in str(error.value)
 
 
 class TestTorchvision:

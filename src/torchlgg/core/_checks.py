@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -61,7 +61,7 @@ def check_count(value: int, *, name: str, where: str, smallest: int = 1) -> None
     Example:
         >>> check_count(2, name="power", where="a_loss")
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < smallest:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < smallest:
         raise InputError(
             f"{where}: `{name}` must be a whole number, at least {smallest}; got {value!r}"
         )

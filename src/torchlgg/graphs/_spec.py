@@ -95,6 +95,7 @@ class GraphSpec:
             check_option(getattr(self, name), options, name=name, where="GraphSpec")
         if self.k is not None:
             check_count(self.k, name="k", where="GraphSpec")
+            object.__setattr__(self, "k", int(self.k))  # numpy's 5 is 5
         if self.bandwidth not in ("mean", "median"):
             check_positive(
                 self.bandwidth,  # type: ignore[arg-type]  # it checks the type

@@ -91,5 +91,5 @@ def _import_optional(package: str, module: str) -> ModuleType:
     except (ImportError, RuntimeError) as error:  # RuntimeError: built for another torch
         raise InputError(
             f"build_net: `name` asks for a network of {package}, which cannot be imported "
-            f"({error}); pip install 'torchlgg[vision]'"
+            f"({error}); pip install torchvision timm"
         ) from error
