@@ -36,14 +36,29 @@ def class_edges(labels: Tensor, edges: Edges) -> Tensor:
                 [0, 1, 0]], dtype=torch.int32)
     """
     check_option(edges, _EDGES, name="edges", where="class_edges")
-    if not isinstance(labels, Tensor):
-        raise InputError(f"class_edges: `labels` must be a tensor, got {type(labels).__name__}")
-    if labels.ndim != 1 or labels.is_floating_point():
-        raise InputError(
-            "class_edges: `labels` must be one whole number per example, shape (N,), "
-            f"got {labels.dtype} of shape {tuple(labels.shape)}"
-        )
+    check_class_labels(labels, where="class_edges")
     same_NN = labels[:, None] == labels[None, :]
     if edges == "intra":
         return same_NN
     return ~same_NN if edges == "inter" else torch.ones_like(same_NN)
+
+
+def check_class_labels(labels: Tensor, *, where: str) -> None:
+    """Raise :class:`~torchlgg.core.InputError` unless each example has one whole-number class.
+
+    Args:
+        labels: (N,).
+        where: the public function that was called.
+
+    Example:
+        >>> import torch
+        >>> from torchlgg.graphs import check_class_labels
+        >>> check_class_labels(torch.tensor([0, 1]), where="a_loss")
+    """
+    if not isinstance(labels, Tensor):
+        raise InputError(f"{where}: `labels` must be a tensor, got {type(labels).__name__}")
+    if labels.ndim != 1 or labels.is_floating_point():
+        raise InputError(
+            f"{where}: `labels` must be one whole number per example, shape (N,), "
+            f"got {labels.dtype} of shape {tuple(labels.shape)}"
+        )

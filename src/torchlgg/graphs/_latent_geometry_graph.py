@@ -62,17 +62,49 @@ def latent_geometry_graph(
                 [0.0000, 0.7071, 1.0000, 0.0000]])
     """
     x_ND = _examine(features, spec, where="latent_geometry_graph", mask=mask, within=within)
-    with exact_arithmetic(x_ND):
-        draft = _draft(x_ND, spec, mask, within)
-        if spec.weights == "binary":  # the 0 keeps the graph in autograd's: its gradient is zero
-            adjacency_NN = 0.0 * draft.weights_NN + draft.edges_NN
-        else:
-            adjacency_NN = draft.weights_NN * draft.edges_NN
-        if spec.neighbors == "mean":
-            adjacency_NN = (adjacency_NN + adjacency_NN.T) / 2
-        if spec.threshold == "before_normalization":
-            adjacency_NN = normalize(adjacency_NN, spec.normalization, floor=draft.degree_floor)
-        return adjacency_NN if within is None else adjacency_NN * within
+    return _graph(x_ND, spec, mask, within).adjacency
+
+
+class GraphAndEdges(NamedTuple):
+    """A latent geometry graph, and which pairs it joins.
+
+    Args:
+        adjacency: (N, N), as :func:`latent_geometry_graph` returns it.
+        edges: boolean (N, N), as :func:`graph_edges` returns it.
+    """
+
+    adjacency: Tensor
+    edges: Tensor
+
+
+def graph_and_edges(
+    features: Tensor,
+    spec: GraphSpec = GraphSpec(),  # noqa: B008  (frozen)
+    *,
+    within: Tensor | None = None,
+) -> GraphAndEdges:
+    """:func:`latent_geometry_graph` and :func:`graph_edges`, the similarities computed once.
+
+    Args:
+        features: (N, ...), floating.
+        spec: how the graph is made.
+        within: boolean (N, N), as in :func:`latent_geometry_graph`.
+
+    Returns:
+        Both, by name.
+
+    Raises:
+        InputError: as :func:`latent_geometry_graph`.
+
+    Example:
+        >>> import torch
+        >>> from torchlgg.graphs import GraphSpec, graph_and_edges
+        >>> graph_and_edges(torch.ones(2, 1), GraphSpec(k=1)).edges.int()
+        tensor([[0, 1],
+                [1, 0]], dtype=torch.int32)
+    """
+    x_ND = _examine(features, spec, where="graph_and_edges", within=within)
+    return _graph(x_ND, spec, None, within)
 
 
 def graph_edges(
@@ -108,6 +140,23 @@ def graph_edges(
     x_ND = _examine(features, spec, where="graph_edges", within=within)
     with torch.no_grad(), exact_arithmetic(x_ND):
         return _draft(x_ND, spec, None, within).edges_NN
+
+
+def _graph(
+    x_ND: Tensor, spec: GraphSpec, mask: Tensor | None, within: Tensor | None
+) -> GraphAndEdges:
+    with exact_arithmetic(x_ND):
+        draft = _draft(x_ND, spec, mask, within)
+        if spec.weights == "binary":  # the 0 keeps the graph in autograd's: its gradient is zero
+            adjacency_NN = 0.0 * draft.weights_NN + draft.edges_NN
+        else:
+            adjacency_NN = draft.weights_NN * draft.edges_NN
+        if spec.neighbors == "mean":
+            adjacency_NN = (adjacency_NN + adjacency_NN.T) / 2
+        if spec.threshold == "before_normalization":
+            adjacency_NN = normalize(adjacency_NN, spec.normalization, floor=draft.degree_floor)
+        adjacency_NN = adjacency_NN if within is None else adjacency_NN * within
+        return GraphAndEdges(adjacency_NN, draft.edges_NN)
 
 
 class _Draft(NamedTuple):

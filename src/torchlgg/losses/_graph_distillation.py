@@ -19,7 +19,15 @@ from torchlgg.core import (
     exact_arithmetic,
     product,
 )
-from torchlgg.graphs import GraphSpec, class_edges, graph_edges, latent_geometry_graph
+from torchlgg.graphs import (
+    GraphSpec,
+    check_class_labels,
+    class_edges,
+    cosine_features,
+    graph_and_edges,
+    latent_geometry_graph,
+)
+from torchlgg.losses._complete_graphs import complete_graph_distance, sums_pay
 from torchlgg.losses._taps import Taps, mean_of, paired_taps, settings
 
 Edges = Literal["all", "intra", "inter"]
@@ -88,18 +96,61 @@ def graph_distillation_loss(
     _check_settings(power, edges, mask_from, reduction, where=where)
     pairs = paired_taps(student, teacher, where=where)
     shared_mask = mask_from == "teacher" and spec.k is not None
-    within_NN = _pairs_within(edges, labels, count=pairs[0][0].shape[0], where=where)
+    labels = _labels_for(edges, labels, count=pairs[0][0].shape[0], where=where)
+    within_NN = None
     losses = []
     for s_ND, t_ND in pairs:
-        with torch.no_grad():
-            t_NN = latent_geometry_graph(t_ND, spec, within=within_NN)
-            mask_NN = graph_edges(t_ND, spec, within=within_NN) if shared_mask else None
-        s_NN = latent_geometry_graph(s_ND, spec, mask=mask_NN, within=within_NN)
-        with exact_arithmetic(s_NN):
-            difference_NN = _power(s_NN, power) - _power(t_NN, power)
-            total = difference_NN.square().sum()
-        losses.append(total if reduction == "sum" else total / difference_NN.numel())
+        total = _by_sums(s_ND, t_ND, spec, power, edges, labels)
+        if total is None:
+            if labels is not None and within_NN is None:
+                within_NN = class_edges(labels, edges)
+            total = _by_pairs(s_ND, t_ND, spec, power, within_NN, shared_mask)
+        losses.append(total if reduction == "sum" else total / len(s_ND) ** 2)
     return mean_of(losses)
+
+
+def _by_sums(
+    s_ND: Tensor, t_ND: Tensor, spec: GraphSpec, power: int, edges: Edges, labels: Tensor | None
+) -> Tensor | None:
+    """The loss of a tap without the matrix of pairs, where that is possible and costs less."""
+    count, widths = len(s_ND), (s_ND.shape[1], t_ND.shape[1])
+    if torch.compiler.is_compiling() or not sums_pay(count, *widths, power=power, edges=edges):
+        return None
+    if labels is not None:
+        classes = len(torch.unique(labels))
+        if not sums_pay(count, *widths, power=power, edges=edges, classes=classes):
+            return None
+    with exact_arithmetic(s_ND):
+        student_ND = cosine_features(s_ND, spec)
+        teacher_ND = None if student_ND is None else cosine_features(t_ND, spec)
+        if student_ND is None or teacher_ND is None:
+            return None
+        return complete_graph_distance(
+            student_ND,
+            teacher_ND,
+            normalized=spec.normalization is not None,
+            power=power,
+            edges=edges,
+            labels=labels,
+        )
+
+
+def _by_pairs(
+    s_ND: Tensor,
+    t_ND: Tensor,
+    spec: GraphSpec,
+    power: int,
+    within_NN: Tensor | None,
+    shared_mask: bool,
+) -> Tensor:
+    """The loss of a tap from its two matrices of pairs."""
+    with torch.no_grad():
+        t_NN, t_edges_NN = graph_and_edges(t_ND, spec, within=within_NN)
+    mask_NN = t_edges_NN if shared_mask else None
+    s_NN = latent_geometry_graph(s_ND, spec, mask=mask_NN, within=within_NN)
+    with exact_arithmetic(s_NN):
+        difference_NN = _power(s_NN, power) - _power(t_NN, power)
+        return difference_NN.square().sum()
 
 
 def _check_settings(
@@ -121,13 +172,15 @@ def _power(a_NN: Tensor, power: int) -> Tensor:
     return product(square_NN, a_NN) if power % 2 else square_NN
 
 
-def _pairs_within(edges: Edges, labels: Tensor | None, *, count: int, where: str) -> Tensor | None:
+def _labels_for(edges: Edges, labels: Tensor | None, *, count: int, where: str) -> Tensor | None:
+    """The labels, checked, where the edges depend on them."""
     if edges == "all":
         return None
     if labels is None:
         raise InputError(f"{where}: `edges={edges!r}` needs `labels`, one class per example")
     check_labels(labels, count=count, where=where)
-    return class_edges(labels, edges)
+    check_class_labels(labels, where=where)
+    return labels
 
 
 class GraphDistillationLoss(nn.Module):

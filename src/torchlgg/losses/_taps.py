@@ -21,20 +21,24 @@ def named_taps(taps: Taps, *, name: str, where: str) -> list[tuple[str, Tensor]]
         name: the argument's name.
         where: the public function that was called.
     """
-    if isinstance(taps, Tensor):
-        return [(name, feature_matrix(taps, name=name, where=where))]
-    if isinstance(taps, Mapping):
-        listed = [(f"{name}[{tap!r}]", tensor) for tap, tensor in taps.items()]
-    elif isinstance(taps, Sequence) and not isinstance(taps, str):
-        listed = [(f"{name}[{index}]", tensor) for index, tensor in enumerate(taps)]
-    else:
+    if not isinstance(taps, (Tensor, Mapping, Sequence)) or isinstance(taps, str):
         raise InputError(
             f"{where}: `{name}` must be a tensor (N, ...), a sequence of them or a mapping from "
             f"tap name to tensor, got {type(taps).__name__}"
         )
+    listed = listed_taps(taps, name=name)
     if not listed:
         raise InputError(f"{where}: `{name}` holds no tap; pass at least one")
     return [(tap, feature_matrix(tensor, name=tap, where=where)) for tap, tensor in listed]
+
+
+def listed_taps(taps: Taps, *, name: str) -> list[tuple[str, Tensor]]:
+    """Every tap as it is, with the name that errors give it."""
+    if isinstance(taps, Tensor):
+        return [(name, taps)]
+    if isinstance(taps, Mapping):
+        return [(f"{name}[{tap!r}]", tensor) for tap, tensor in taps.items()]
+    return [(f"{name}[{index}]", tensor) for index, tensor in enumerate(taps)]
 
 
 def paired_taps(student: Taps, teacher: Taps, *, where: str) -> list[tuple[Tensor, Tensor]]:
