@@ -135,7 +135,7 @@ class Case:
     """One loss: see the module for what each field declares."""
 
     name: str
-    kind: str  # "features", "logits" (both: student, teacher), "labelled" or "layers"
+    kind: str  # "features", "maps", "logits" (all: student, teacher), "labelled" or "layers"
     oracle: Callable[..., float]
     settings: tuple[dict[str, Any], ...]  # each option value, also in company
     gradient_settings: tuple[dict[str, Any], ...]  # enough of them for finite differences
@@ -144,6 +144,7 @@ class Case:
     invariances: Callable[[dict[str, Any]], set[str]]  # rotation, scale, translation, logit_shift
     degenerate_settings: dict[str, dict[str, Any]]  # title -> options, columns of the table
     dead_row_is_inert: bool  # an all-zero row takes no part, hence has no gradient
+    needs_labels: bool = False  # beside student and teacher
     gradient_at_zero: float = 1e-10  # the most that rounding leaves of it where the value is zero
 
     @property
@@ -156,12 +157,18 @@ class Case:
 
     @property
     def has_teacher(self) -> bool:
-        return self.kind in ("features", "logits")
+        return self.kind in ("features", "maps", "logits")
+
+    @property
+    def takes_taps(self) -> bool:
+        """Student and teacher may be several representations."""
+        return self.kind in ("features", "maps")
 
     def variants(self) -> tuple[str, ...]:
         """The kinds of generic input this loss is asked about."""
         return {
             "features": ("signed", "non-negative"),
+            "maps": ("signed", "non-negative"),
             "logits": ("signed",),
             "labelled": ("hard", "soft"),
             "layers": ("hard signed", "soft non-negative"),
@@ -188,10 +195,12 @@ class Case:
             noise = torch.rand(N, CLASSES, generator=generator, dtype=torch.float64)
             labels = (noise / noise.sum(1, keepdim=True)).to(dtype)
         options = dict(setting)
-        if options.get("edges", "all") != "all":
+        if self.needs_labels or options.get("edges", "all") != "all":
             options["labels"] = labels
         if self.kind == "features":
             return Call((features(2, 3), features(5)), options)
+        if self.kind == "maps":
+            return Call((features(2, 2, 3), features(4, 2, 3)), options)
         if self.kind == "logits":
             return Call((2 * features(4), 2 * features(4)), options)
         if self.kind == "labelled":
@@ -282,6 +291,12 @@ DIST_OPTIONS: dict[str, list[Any]] = {
     "gamma": [1.0, 0.0, 2.0],
     "temperature": [1.0, 4.0],
 }
+DECOUPLED_OPTIONS: dict[str, list[Any]] = {
+    **SOFT_TARGET_OPTIONS,
+    "alpha": [1.0, 0.0, 2.5],
+    "beta": [8.0, 0.0, 0.5],
+}
+ATTENTION_OPTIONS: dict[str, list[Any]] = {"power": [2, 1, 4]}
 TRANSFER_OPTIONS: dict[str, list[Any]] = {"reduction": ["mean", "sum"]}
 
 
@@ -382,6 +397,31 @@ _CASES = [
         invariances=always("logit_shift"),
         degenerate_settings={"HKD": {"temperature": 4.0}},
         dead_row_is_inert=False,
+    ),
+    Case(
+        name="decoupled_soft_target_loss",
+        kind="logits",
+        needs_labels=True,
+        oracle=oracles.decoupled_soft_target_loss,
+        settings=({"temperature": 4.0}, *covering(DECOUPLED_OPTIONS)),
+        gradient_settings=tuple(s for s in covering(DECOUPLED_OPTIONS) if s["alpha"] or s["beta"]),
+        compile_settings=({"temperature": 4.0},),
+        choices={"scale": ["none", "temperature_squared"]},
+        invariances=always("logit_shift"),
+        degenerate_settings={"DKD": {"temperature": 4.0}},
+        dead_row_is_inert=False,
+    ),
+    Case(
+        name="attention_transfer_loss",
+        kind="maps",
+        oracle=oracles.attention_transfer_loss,
+        settings=({}, *covering(ATTENTION_OPTIONS)),
+        gradient_settings=tuple(covering(ATTENTION_OPTIONS)),
+        compile_settings=({}, {"power": 1}),
+        choices={},
+        invariances=always("scale"),
+        degenerate_settings={"AT": {}},
+        dead_row_is_inert=True,
     ),
     Case(
         name="relational_distance_loss",

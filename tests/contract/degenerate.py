@@ -142,8 +142,10 @@ class Subject:
 def of_loss(case: Case, title: str, options: dict[str, object], is_default: bool) -> Subject:
     def call(own: Tensor, other: Tensor, labels: Tensor) -> Tensor:
         given = dict(options)
-        if given.get("edges", "all") != "all":
+        if case.needs_labels or given.get("edges", "all") != "all":
             given["labels"] = labels
+        if case.kind == "maps":
+            own, other = (x.unflatten(1, (-1, 2, 2)) for x in (own, other))
         if case.has_teacher:
             return case.function(own, other, **given)
         if case.kind == "labelled":

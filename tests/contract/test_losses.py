@@ -323,7 +323,7 @@ def test_module_points_to_its_function(case):
 # ----------------------------------------------------------------------------------- the taps
 
 
-@pytest.mark.parametrize("case", [c for c in CASES.values() if c.kind == "features"], ids=str)
+@pytest.mark.parametrize("case", [c for c in CASES.values() if c.takes_taps], ids=str)
 def test_taps_are_averaged(case):
     """A list, a tuple and a mapping of taps give the mean of the single taps."""
     for setting in case.settings[:12]:

@@ -260,3 +260,59 @@ def dist_loss(student_logits, teacher_logits, *, beta=1.0, gamma=1.0, temperatur
     within = [1.0 - pearson(s, t) for s, t in zip(columns_s, columns_t, strict=True)]
     value = beta * sum(between) / len(between) + gamma * sum(within) / len(within)
     return value * temperature**2
+
+
+def decoupled_soft_target_loss(
+    student_logits, teacher_logits, labels, *, temperature, alpha=1.0, beta=8.0, scale="none"
+):
+    """DKD: mean of alpha * KL(b_T || b_S) + beta * KL(q_T || q_S), times T^2 if asked.
+
+    b is [p_t, 1 - p_t] of the target class t; q the other classes' p_c / (1 - p_t).
+    """
+
+    def divergence(of_teacher, of_student):
+        return sum(
+            b * math.log(b / a) for a, b in zip(of_student, of_teacher, strict=True) if b > 0.0
+        )
+
+    total = 0.0
+    for s, t, target in zip(student_logits, teacher_logits, labels, strict=True):
+        p_s, p_t = softmax(list(s), temperature), softmax(list(t), temperature)
+        others = [c for c in range(len(p_s)) if c != target]
+        if not others:
+            continue
+        rest_s, rest_t = sum(p_s[c] for c in others), sum(p_t[c] for c in others)
+        target_class = divergence([p_t[target], rest_t], [p_s[target], rest_s])
+        non_target = divergence(
+            [p_t[c] / rest_t for c in others], [p_s[c] / rest_s for c in others]
+        )
+        total += alpha * target_class + beta * non_target
+    total /= len(student_logits)
+    return total * temperature**2 if scale == "temperature_squared" else total
+
+
+def attention_transfer_loss(student, teacher, *, power=2):
+    """AT: attention sum_c |F_c|^p per position, divided by its L2 norm; mean squared difference."""
+
+    def attention(feature_maps):
+        out = []
+        for example in feature_maps:
+            channels, height, width = example.shape
+            values = []
+            for y in range(height):
+                for x in range(width):
+                    values.append(sum(abs(example[c, y, x]) ** power for c in range(channels)))
+            size = graphs.norm(values)
+            out.append([value / size if size > 0.0 else 0.0 for value in values])
+        return out
+
+    def one(s, t):
+        a_s, a_t = attention(s), attention(t)
+        total, count = 0.0, 0
+        for row_s, row_t in zip(a_s, a_t, strict=True):
+            for value_s, value_t in zip(row_s, row_t, strict=True):
+                total += (value_s - value_t) ** 2
+                count += 1
+        return total / count
+
+    return mean_over_taps(one, student, teacher)

@@ -1,8 +1,13 @@
 """Losses on latent geometry: the three of the graph papers and the relational baselines."""
 
+from torchlgg.losses._attention_transfer import AttentionTransferLoss, attention_transfer_loss
 from torchlgg.losses._correlation_congruence import (
     CorrelationCongruenceLoss,
     correlation_congruence_loss,
+)
+from torchlgg.losses._decoupled_soft_target import (
+    DecoupledSoftTargetLoss,
+    decoupled_soft_target_loss,
 )
 from torchlgg.losses._dist import DistLoss, dist_loss
 from torchlgg.losses._graph_distillation import GraphDistillationLoss, graph_distillation_loss
@@ -24,7 +29,9 @@ from torchlgg.losses._smoothness_variation import (
 from torchlgg.losses._soft_target import SoftTargetLoss, soft_target_loss
 
 __all__ = [
+    "AttentionTransferLoss",
     "CorrelationCongruenceLoss",
+    "DecoupledSoftTargetLoss",
     "DistLoss",
     "GraphDistillationLoss",
     "GraphSmoothnessLoss",
@@ -34,7 +41,9 @@ __all__ = [
     "SimilarityPreservingLoss",
     "SmoothnessVariationLoss",
     "SoftTargetLoss",
+    "attention_transfer_loss",
     "correlation_congruence_loss",
+    "decoupled_soft_target_loss",
     "dist_loss",
     "graph_distillation_loss",
     "graph_smoothness_loss",

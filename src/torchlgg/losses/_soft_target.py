@@ -16,7 +16,7 @@ from torchlgg.losses._taps import settings
 
 Scale = Literal["none", "temperature_squared"]
 
-_SCALES = get_args(Scale)
+SCALES = get_args(Scale)
 
 
 def soft_target_loss(
@@ -68,7 +68,7 @@ def soft_target_loss(
 
 def _check_settings(temperature: float, scale: Scale, *, where: str) -> None:
     check_positive(temperature, name="temperature", where=where)
-    check_option(scale, _SCALES, name="scale", where=where)
+    check_option(scale, SCALES, name="scale", where=where)
 
 
 class SoftTargetLoss(nn.Module):
