@@ -25,7 +25,11 @@ extensions = [
 exclude_patterns = ["_build", "_ext"]
 nitpicky = True
 nitpick_ignore_regex = [  # what other libraries document on pages that a build cannot reach
-    (r"py:.*", r"(torch|nn|numpy|collections|typing|pathlib|os|pydantic|matplotlib|rich)\..*"),
+    (
+        r"py:.*",
+        r"(torch|nn|numpy|collections|contextlib|dataclasses|typing|pathlib|os|pydantic|matplotlib"
+        r"|rich)\..*",
+    ),
     (r"py:class", r"torchlgg\..*\._.*"),  # private types are shown, not linked
 ]
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import stat
 
 import pytest
@@ -64,6 +65,18 @@ def test_a_disk_that_fills_up_inside_the_block_is_a_sentence_too(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(ConnectionError), write_atomically(tmp_path / "a"):
         raise ConnectionError(errno.ECONNRESET, "reset by peer")
+    assert os.listdir(tmp_path) == []
+
+
+def test_bytes_that_wait_in_the_buffer_do_not_hide_the_sentence(tmp_path):
+    """The system takes no more; closing the file tries again, and fails again."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(InputError, match=r"cannot write '.*a': file too large"):
+            write_text_atomically(tmp_path / "a", "x" * 1500)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert os.listdir(tmp_path) == []
 
 

@@ -476,3 +476,47 @@ def test_check_says_what_create_would_say_and_leaves_nothing(tmp_path):
         RunFolder.check(tmp_path / "run")
     RunFolder.check(tmp_path / "run", overwrite=True)
     assert RunFolder.open(tmp_path / "run").info.command == "lgg demo"
+
+
+def test_metrics_are_replaced_as_a_whole(tmp_path):
+    run = RunFolder.create(tmp_path / "run", command="lgg", config={})
+    for epoch in (1, 2, 3):
+        run.append_metrics({"epoch": epoch})
+    run.replace_metrics([{"epoch": 1, "loss": float("nan")}])
+    assert run.metrics() == [{"epoch": 1, "loss": None}]
+    run.append_metrics({"epoch": 2})
+    assert [row["epoch"] for row in run.metrics()] == [1, 2]
+    run.replace_metrics([])
+    assert run.metrics() == []
+
+
+def test_a_run_that_goes_on_says_when_and_what_changed(tmp_path):
+    run = RunFolder.create(tmp_path / "run", command="lgg", config={})
+    run.finish("interrupted")
+    (run.folder / ".0123456789abcdef.partial").write_bytes(b"half")
+    run.resume(changes=["torch was '2.6' and is '2.7'"])
+    info = RunFolder.open(run.folder).info
+    assert (info.status, info.ended) == ("running", None)
+    assert [(len(once.at), once.changes) for once in info.resumed] == [
+        (25, ("torch was '2.6' and is '2.7'",))
+    ]
+    run.resume()
+    assert len(run.info.resumed) == 2
+    assert [path.name for path in run.folder.iterdir()] == ["run.json"]
+
+
+def test_one_process_at_a_time(tmp_path):
+    run = RunFolder.create(tmp_path / "run", command="lgg", config={})
+    again = pytest.raises(InputError, match="another process is at work in")
+    with run.locked(), again, run.locked():
+        pass
+    with run.locked():
+        pass
+
+
+def test_a_run_that_was_killed_as_it_began_leaves_the_folder_free(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".0123456789abcdef.partial").write_bytes(b"half a run.json")
+    RunFolder.check(tmp_path / "run")
+    RunFolder.create(tmp_path / "run", command="lgg", config={})
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["run.json"]

@@ -14,6 +14,7 @@ from torchlgg.graphs import GraphSpec
 from torchlgg.metrics import error_rate
 from torchlgg.nets import build_net
 from torchlgg.training import (
+    GKD,
     DistillationConfig,
     EpochReport,
     Objective,
@@ -96,7 +97,7 @@ def test_a_step_is_stochastic_gradient_descent(digits: ImageSet) -> None:
 
 def test_last_batch_that_is_too_small_is_left_out(digits: ImageSet) -> None:
     teacher = small_net(1, "small_cnn-4")
-    distillation = DistillationConfig(spec=GraphSpec.graph_kd(10))
+    distillation = DistillationConfig(losses=(GKD(spec=GraphSpec.graph_kd(10)),))
     objective = Objective(small_net(), teacher=teacher, config=distillation)
     part = digits.subset(torch.arange(64 + 10))
     [report] = fit(objective, part, replace(CONFIG, epochs=1))

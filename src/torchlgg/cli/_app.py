@@ -20,13 +20,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Data = Annotated[
-    str,
-    typer.Option(
-        help="'digits', a folder of parquet files (train*.parquet, test*.parquet), or a folder "
-        "with one folder of images per class."
-    ),
-]
+_DATA_HELP = (
+    "'digits', a folder of parquet files (train*.parquet, test*.parquet), or a folder with one "
+    "folder of images per class."
+)
+Data = Annotated[str, typer.Option(help=_DATA_HELP)]
 ImageSize = Annotated[
     int | None, typer.Option(help="Resize and crop images of mixed sizes to this many pixels.")
 ]
@@ -53,7 +51,8 @@ def _lgg(
 
 @app.command()
 def distill(
-    data: Data,
+    context: typer.Context,
+    data: Annotated[str | None, typer.Option(help=_DATA_HELP)] = None,
     teacher_weights: Annotated[
         Path | None, typer.Option(help="The teacher's weights: safetensors or a state dict.")
     ] = None,
@@ -65,7 +64,11 @@ def distill(
         str, typer.Option(help="The student's network, such as 'wrn28-0.5' or 'timm:resnet18'.")
     ] = "wrn28-0.5",
     loss: Annotated[
-        str, typer.Option(help="'none', 'hkd', 'rkd', 'gkd', or a sum such as 'hkd+gkd'.")
+        str,
+        typer.Option(
+            help="'none', or a sum such as 'hkd+gkd' of: hkd, dkd, dist (predictions), rkd, rkd-a, "
+            "sp, pkt, cc, at, gkd (layers)."
+        ),
     ] = "gkd",
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 200,
     batch_size: Annotated[int, typer.Option(help="Examples in a batch, and in its graphs.")] = 128,
@@ -81,10 +84,21 @@ def distill(
     validation: Annotated[
         float, typer.Option(help="The fraction of the training images to hold out; 0: none.")
     ] = 0.1,
-    hkd_weight: Annotated[float, typer.Option(help="The weight of 'hkd'.")] = 16.0,
-    temperature: Annotated[float, typer.Option(help="The temperature of 'hkd'.")] = 4.0,
-    rkd_weight: Annotated[float, typer.Option(help="The weight of 'rkd'.")] = 25.0,
-    gkd_weight: Annotated[float, typer.Option(help="The weight of 'gkd'.")] = 25.0,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE", help="Another weight than the published one, such as gkd=10."
+        ),
+    ] = None,
+    gradient_ratio: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Instead of a weight: the size of a loss's gradient relative to that of the "
+            "labels' cross-entropy, such as gkd=1.",
+        ),
+    ] = None,
+    temperature: Annotated[float, typer.Option(help="The temperature of 'hkd' and 'dkd'.")] = 4.0,
     k: Annotated[
         int | None, typer.Option(help="Neighbours in the graphs of 'gkd'; else complete.")
     ] = None,
@@ -99,12 +113,44 @@ def distill(
     out: Annotated[Path, typer.Option(help="The folder of this run.")] = Path("runs/distill"),
     overwrite: Overwrite = False,
     device: Device = "auto",
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            help="Go on with the run in this folder, as it was asked for; only --time-budget goes "
+            "with it."
+        ),
+    ] = None,
+    time_budget: Annotated[
+        str | None,
+        typer.Option(help="Stop in time, to be resumed: so many seconds, minutes or hours, as 9m."),
+    ] = None,
 ) -> None:
     """Train a student on labelled images and on the geometry of a teacher."""
-    from torchlgg.cli._distill import DistillRequest, run_distill
+    from torchlgg.cli._distill import resume_distill, run_distill
+    from torchlgg.cli._distill_request import DistillRequest
     from torchlgg.graphs import GraphSpec
-    from torchlgg.training import DistillationConfig, TrainingConfig, parse_losses
+    from torchlgg.training import (
+        DKD,
+        GKD,
+        HKD,
+        DistillationConfig,
+        Term,
+        TrainingConfig,
+        parse_losses,
+        parse_numbers,
+    )
 
+    if resume is not None:
+        _refuse_all_but(context, "resume", "time_budget")
+        resume_distill(resume, time_budget=time_budget)
+        return
+    if data is None:
+        raise InputError("`--data` says which images to train on; or go on with a run by --resume")
+    with_settings: dict[str, Term] = {
+        "hkd": HKD(temperature=temperature),
+        "dkd": DKD(temperature=temperature),
+        "gkd": GKD(spec=GraphSpec.graph_kd(k), power=power),
+    }
     run_distill(
         DistillRequest(
             data=data,
@@ -124,19 +170,16 @@ def distill(
                 seed=seed,
             ),
             distillation=DistillationConfig(
-                losses=parse_losses(loss),
-                hkd_weight=hkd_weight,
-                temperature=temperature,
-                rkd_weight=rkd_weight,
-                gkd_weight=gkd_weight,
-                spec=GraphSpec.graph_kd(k),
-                power=power,
+                losses=tuple(with_settings.get(name, name) for name in parse_losses(loss)),
+                weights=parse_numbers(weight or (), option="--weight"),
+                gradient_ratios=parse_numbers(gradient_ratio or (), option="--gradient-ratio"),
                 student_taps=_taps(student_taps),
                 teacher_taps=_taps(teacher_taps),
             ),
         ),
         out=out,
         overwrite=overwrite,
+        time_budget=time_budget,
     )
 
 
@@ -198,6 +241,19 @@ def demo(
     from torchlgg.cli._demo import run_demo_command
 
     run_demo_command(out=out, overwrite=overwrite, seeds=seeds, epochs=epochs)
+
+
+def _refuse_all_but(context: typer.Context, first: str, *others: str) -> None:
+    """Raise :class:`InputError` for an option that was given beside ``first`` and cannot be."""
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if name not in (first, *others) and source is not None and source.name == "COMMANDLINE":
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(
+                f"`{option}` cannot change when a run goes on by `--{first}`: all it was asked for "
+                f"is in its folder, and its schedule depends on it; leave `{option}` out, or start "
+                "a new run"
+            )
 
 
 def _taps(text: str) -> tuple[str, ...] | Literal["auto"]:

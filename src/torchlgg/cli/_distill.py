@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from torchlgg.cli._distill_request import DistillRequest, recorded_request
 from torchlgg.cli._screen import (
     choose_device,
     command_line,
@@ -19,45 +21,90 @@ from torchlgg.cli._screen import (
     recorded,
     training_bar,
 )
+from torchlgg.cli._stop import OutOfTime, Signals, TimeBudget, ended_by_signals
 from torchlgg.core import InputError
 from torchlgg.data import ImageSet, open_images, split_validation
 from torchlgg.evaluation import evaluate
 from torchlgg.nets import build_net
-from torchlgg.records import RunFolder
+from torchlgg.records import Result, RunFolder, differences, environment
 from torchlgg.training import (
-    DistillationConfig,
     EpochReport,
     Objective,
     SavedNet,
     TrainingConfig,
+    TrainingState,
     device_of,
+    fingerprint,
     fit,
     load_net,
     predict,
 )
 
+_STATE = "state.pt"
+
 
 @dataclass(frozen=True, kw_only=True)
-class DistillRequest:
-    """All that ``lgg distill`` was asked for; the configuration in the run's record."""
+class _Job:
+    """A request with all that was read and built for it."""
 
-    data: str
-    limit: int | None
-    image_size: int | None
-    validation: float
-    teacher_net: str | None
-    teacher_weights: Path | None
-    student_net: str
-    device: str
-    training: TrainingConfig
-    distillation: DistillationConfig
+    request: DistillRequest
+    device: torch.device
+    objective: Objective
+    train: ImageSet
+    validation: ImageSet | None
+    test: ImageSet
 
 
-def run_distill(request: DistillRequest, *, out: Path, overwrite: bool) -> None:
+def run_distill(
+    request: DistillRequest, *, out: Path, overwrite: bool, time_budget: str | None
+) -> None:
     """Train, save and measure the student; everything that can be checked is checked first."""
+    budget = TimeBudget(time_budget)
+    with ended_by_signals() as signals:
+        RunFolder.check(out, overwrite=overwrite)
+        job = _prepare(request)
+        run = RunFolder.create(
+            out,
+            command=command_line(),
+            config=asdict(request),
+            seeds=[request.training.seed],
+            gpus=device_names(job.device),
+            overwrite=overwrite,
+        )
+        with run.locked():
+            _train_and_measure(run, job, None, signals=signals, budget=budget)
+
+
+def resume_distill(folder: Path, *, time_budget: str | None) -> None:
+    """Go on with a run after its last whole epoch; say so if there is nothing left to do."""
+    budget = TimeBudget(time_budget)
+    with ended_by_signals() as signals:
+        run = RunFolder.open(folder)
+        request = recorded_request(run)
+        if run.info.status == "finished":
+            console.print(f"the run in {run.folder} is finished: there is nothing to resume")
+            return
+        with run.locked():
+            job = _prepare(request)
+            place = run.path(_STATE)
+            state = TrainingState.read(place) if place.exists() else None
+            if state is not None:
+                asked = fingerprint(job.objective, job.train, request.training, job.validation)
+                state.compare(asked)
+            changes = differences(run.info.environment, environment(gpus=device_names(job.device)))
+            threads = torch.get_num_threads()
+            if state is not None and state.threads != threads:
+                changes += (f"the threads of the CPU were {state.threads} and are {threads}",)
+            run.resume(changes=changes)
+            for change in changes:
+                console.print(f"since this run began, {change}: the weights may differ in rounding")
+            _train_and_measure(run, job, state, signals=signals, budget=budget)
+
+
+def _prepare(request: DistillRequest) -> _Job:
+    """Read and build everything, and try it on one batch; nothing is written."""
     device = choose_device(request.device)
-    RunFolder.check(out, overwrite=overwrite)
-    losses = request.distillation.losses
+    losses = request.distillation.names
     if losses and request.teacher_weights is None:
         raise InputError(
             f"`--loss {'+'.join(losses)}` needs a teacher: pass --teacher-weights (or --loss none)"
@@ -80,28 +127,46 @@ def run_distill(request: DistillRequest, *, out: Path, overwrite: bool) -> None:
     ).to(device)
     objective = Objective(student, teacher=teacher, config=request.distillation)
     _rehearse(objective, train, request.training)
-    run = RunFolder.create(
-        out,
-        command=command_line(),
-        config=asdict(request),
-        seeds=[request.training.seed],
-        gpus=device_names(device),
-        overwrite=overwrite,
+    return _Job(
+        request=request,
+        device=device,
+        objective=objective,
+        train=train,
+        validation=validation,
+        test=test,
     )
-    with recorded(run):
+
+
+def _train_and_measure(
+    run: RunFolder,
+    job: _Job,
+    state: TrainingState | None,
+    *,
+    signals: Signals,
+    budget: TimeBudget,
+) -> None:
+    teacher, test = job.objective.teacher, job.test
+    resume = shlex.join(["lgg", "distill", "--resume", str(run.folder)])
+    with recorded(run, resume=resume):
         console.print(
-            f"{len(train)} training images, {len(validation or ())} for validation, "
-            f"{len(test)} for the test; {request.student_net} on {device}"
+            f"{len(job.train)} training images, {len(job.validation or ())} for validation, "
+            f"{len(test)} for the test; {job.request.student_net} on {job.device}"
         )
         teacher_logits = None
         if teacher is not None:
             with progress_bar("teacher") as progress:
                 teacher_logits = predict(teacher, test, progress=progress)
             found = evaluate(teacher, test, subject="teacher", logits=teacher_logits)
-            run.write_result(found)
+            _write_once(run, found)
             console.print(f"teacher: {found.measurements[0]}")
-        _train(run, request, objective, train, validation)
-        _report(run, request, objective, teacher_logits, test)
+        _train(run, job, state, signals=signals, budget=budget)
+        _report(run, job.request, job.objective, teacher_logits, test)
+
+
+def _write_once(run: RunFolder, result: Result) -> None:
+    """Keep a result, unless the run did so before it was stopped."""
+    if all(kept.subject != result.subject for kept in run.results()):
+        run.write_result(result)
 
 
 def _rehearse(objective: Objective, train: ImageSet, config: TrainingConfig) -> None:
@@ -119,22 +184,56 @@ def _rehearse(objective: Objective, train: ImageSet, config: TrainingConfig) -> 
 
 def _train(
     run: RunFolder,
-    request: DistillRequest,
-    objective: Objective,
-    train: ImageSet,
-    validation: ImageSet | None,
+    job: _Job,
+    state: TrainingState | None,
+    *,
+    signals: Signals,
+    budget: TimeBudget,
 ) -> None:
-    saved = SavedNet.describe(request.student_net, train)
-    weights = run.path("student.safetensors")
-    reports: list[EpochReport] = []
-    with training_bar(request.training.epochs) as (on_step, say):
-        for report in fit(
-            objective, train, request.training, validation=validation, on_step=on_step
-        ):
-            saved.write(objective.student, weights)
-            run.append_metrics(asdict(report))
-            say(epoch_line(report, request.training.epochs))
-            reports.append(report)
+    """Train from the state on; after each epoch the state is written first, as the truth.
+
+    The other files follow from it, and are made anew from it where a kill came in between.
+    """
+    request, student, epochs = job.request, job.objective.student, job.request.training.epochs
+    saved = SavedNet.describe(request.student_net, job.train)
+    weights, state_file = run.path("student.safetensors"), run.path(_STATE)
+    reports = list(state.reports) if state is not None else []
+    with signals.wait():
+        run.replace_metrics([asdict(report) for report in reports])
+        if state is not None:
+            state.restore_student(student)
+            saved.write(student, weights)
+            console.print(f"going on after epoch {state.epoch} of {epochs}")
+
+    def keep(state: TrainingState) -> None:
+        with signals.wait():
+            state.write(state_file)
+            saved.write(student, weights)
+            run.append_metrics(asdict(state.reports[-1]))
+
+    def on_step(done: int, total: int) -> None:
+        show_step(done, total)
+        if done < total:
+            budget.check()
+
+    with training_bar(epochs, finished=len(reports)) as (show_step, say):
+        budget.begin()
+        try:
+            for report in fit(
+                job.objective,
+                job.train,
+                request.training,
+                validation=job.validation,
+                resume=state,
+                on_step=on_step,
+                on_state=keep,
+            ):
+                say(epoch_line(report, epochs))
+                reports.append(report)
+                if report.epoch < epochs:
+                    budget.end()
+        except OutOfTime as spent:
+            raise OutOfTime(f"{spent} after epoch {len(reports)} of {epochs}") from None
     console.print(_time_by_part(reports))
 
 
@@ -176,12 +275,12 @@ def _report(
             teacher_taps=request.distillation.teacher_taps,
             tags={
                 "network": request.student_net,
-                "method": "+".join(request.distillation.losses) or "none",
+                "method": "+".join(request.distillation.names) or "none",
                 "seed": str(request.training.seed),
             },
             progress=progress,
         )
-    run.write_result(result)
+    _write_once(run, result)
     for measurement in result.measurements:
         console.print(f"student: {measurement}")
     console.print(f"the student is {run.path('student.safetensors')}")

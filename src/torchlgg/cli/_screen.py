@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import shlex
 import sys
 from collections.abc import Callable, Iterator
 
 import torch
+import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -18,9 +20,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from torchlgg.cli._stop import OutOfTime, Stopped
 from torchlgg.core import InputError, did_you_mean
-from torchlgg.records import RunFolder
-from torchlgg.training import EpochReport
+from torchlgg.records import Ending, RunFolder
+from torchlgg.training import DivergedError, EpochReport
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -58,11 +61,12 @@ def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextlib.contextmanager
-def training_bar(epochs: int) -> Iterator[tuple[Callable[[int, int], None], Callable[[str], None]]]:
-    """A bar over the steps of all epochs, and a way to print a line above it."""
+def training_bar(
+    epochs: int, *, finished: int = 0
+) -> Iterator[tuple[Callable[[int, int], None], Callable[[str], None]]]:
+    """A bar over the steps of all epochs, so many of them finished, and a way to print above it."""
     with _progress() as progress:
-        task = progress.add_task("epoch 1", total=None)
-        finished = 0
+        task = progress.add_task(f"epoch {finished + 1}", total=None)
 
         def on_step(done: int, total: int) -> None:
             nonlocal finished
@@ -104,15 +108,45 @@ def epoch_line(report: EpochReport, epochs: int) -> str:
 
 
 @contextlib.contextmanager
-def recorded(run: RunFolder) -> Iterator[None]:
-    """Say in the run's record how the block ended."""
+def recorded(run: RunFolder, *, resume: str | None = None) -> Iterator[None]:
+    """Say in the run's record how the block ended, and on the screen how to go on.
+
+    Args:
+        run: where the record is.
+        resume: the command that goes on with the run; ``None`` where none can.
+    """
+    go_on = f"go on with `{resume}`"
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        _finish(run, "interrupted")
+        sentence = f"interrupted; what was done is in {run.folder}"
+        typer.echo(f"lgg: {sentence}; {go_on}" if resume else f"lgg: {sentence}", err=True)
+        sys.exit(stop.exit_code if isinstance(stop, Stopped) else 130)
+    except OutOfTime as spent:
         run.finish("interrupted")
-        Console(stderr=True).print(f"lgg: interrupted; what was done is in {run.folder}")
-        sys.exit(130)
+        console.print(f"{spent}; what was done is in {run.folder}; {go_on}")
+        return
+    except DivergedError as error:
+        _finish(run, "failed")
+        raise InputError(
+            f"{error}; the last good epoch is kept in {run.folder}, whose settings are fixed: "
+            "start a new run"
+        ) from error
+    except (InputError, OSError) as error:
+        _finish(run, "failed")
+        if isinstance(error, OSError):
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            error = InputError(f"cannot write what is printed: {error.strerror}; free some space")
+        raise InputError(f"{error}; then {go_on}" if resume else str(error)) from error
     except BaseException:
-        run.finish("failed")
+        _finish(run, "failed")
         raise
     run.finish("finished")
+
+
+def _finish(run: RunFolder, status: Ending) -> None:
+    """Say how the run ended, unless just that is what failed: a full disk."""
+    with contextlib.suppress(InputError):
+        run.finish(status)

@@ -83,15 +83,16 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     except (OSError, ValueError) as error:
         raise cannot("write", target, error) from error
     try:
-        with file:
-            try:
-                yield file
-            except OSError as error:
-                if error.errno in _DISK_FAULTS:
-                    raise cannot("write", target, error) from error
-                raise
-            _to_disk(file, partial, target)
+        try:
+            yield file
+        except OSError as error:
+            if error.errno in _DISK_FAULTS:
+                raise cannot("write", target, error) from error
+            raise
+        _to_disk(file, partial, target)
     except BaseException:
+        with contextlib.suppress(OSError):  # what it still holds finds no room either
+            file.close()
         partial.unlink(missing_ok=True)
         raise
 

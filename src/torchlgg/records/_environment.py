@@ -53,6 +53,34 @@ class Environment(Record):
     gpus: tuple[str, ...] = ()
 
 
+def differences(before: Environment, now: Environment) -> tuple[str, ...]:
+    """What changed between two environments, in words.
+
+    Args:
+        before: the earlier one.
+        now: the later one.
+
+    Returns:
+        A phrase for each difference; none where a number may be expected again.
+
+    Example:
+        >>> before = Environment(torchlgg="0.1.0", python="3.12.1", packages={"torch": "2.6"},
+        ...                      system="Linux", cpu="x", cpu_count=2)
+        >>> differences(before, before.model_copy(update={"packages": {"torch": "2.7"}}))
+        ("torch was '2.6' and is '2.7'",)
+    """
+    versions = [
+        {"torchlgg": found.torchlgg, "python": found.python, **found.packages}
+        | {"the processor": found.cpu, "the accelerators": found.gpus}
+        for found in (before, now)
+    ]
+    return tuple(
+        f"{name} was {versions[0].get(name)!r} and is {versions[1].get(name)!r}"
+        for name in dict.fromkeys((*versions[0], *versions[1]))
+        if versions[0].get(name) != versions[1].get(name)
+    )
+
+
 def environment(*, gpus: Sequence[str] = ()) -> Environment:
     """Describe this process: versions from the installed packages' metadata, system, processor.
 

@@ -42,8 +42,8 @@ def entries_to_replace(folder: Path, *, overwrite: bool) -> list[str]:
     if not folder.is_dir():
         raise InputError(f"`path` must be a folder: {str(folder)!r} is a file; choose another name")
     names = sorted(os.listdir(folder))
-    if not names:
-        return []
+    if all(map(is_partial, names)):  # a run that was killed as it began
+        return names
     place = f"`path` must be a new or an empty folder: {str(folder)!r}"
     if not (folder / MARKER).is_file():
         raise InputError(

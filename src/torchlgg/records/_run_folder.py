@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from torchlgg.core import InputError, cannot, write_atomically, write_text_atomically
+from torchlgg.core import InputError, cannot, is_partial, write_atomically, write_text_atomically
 from torchlgg.records._environment import environment, source_commit
 from torchlgg.records._folder import (
     MARKER,
@@ -22,8 +23,16 @@ from torchlgg.records._folder import (
 )
 from torchlgg.records._json import json_line, json_text, json_value
 from torchlgg.records._lines import append_line, read_lines, read_objects
+from torchlgg.records._lock import locked
 from torchlgg.records._result import Result
-from torchlgg.records._run_info import Ending, RunInfo, check_ending, now, read_run_info
+from torchlgg.records._run_info import (
+    Ending,
+    Resumption,
+    RunInfo,
+    check_ending,
+    now,
+    read_run_info,
+)
 
 
 class RunFolder:
@@ -246,6 +255,18 @@ class RunFolder:
         """
         return read_objects(self._folder / METRICS)
 
+    def replace_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write ``metrics.jsonl`` anew, whole or not at all.
+
+        Args:
+            rows: as for :meth:`append_metrics`, oldest first.
+
+        Raises:
+            InputError: a value JSON cannot hold, or the file cannot be written.
+        """
+        found = [json_value(dict(row), name="row", non_finite="null") for row in rows]
+        write_text_atomically(self._folder / METRICS, "".join(map(json_line, found)))
+
     def write_result(self, result: Result) -> None:
         """Add one ``result`` to ``results.jsonl``, and wait until it is on the disk.
 
@@ -304,6 +325,32 @@ class RunFolder:
         """
         check_ending(status)
         self._write_info(self.info.model_copy(update={"status": status, "ended": now()}))
+
+    def resume(self, *, changes: Sequence[str] = ()) -> None:
+        """Say in ``run.json`` that the run goes on, and remove what a kill left half written.
+
+        Args:
+            changes: what is not as it was when the run began, in words.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        remove_entries(
+            self._folder, [name for name in os.listdir(self._folder) if is_partial(name)]
+        )
+        info = self.info
+        resumed = (*info.resumed, Resumption(at=now(), changes=tuple(changes)))
+        self._write_info(
+            info.model_copy(update={"status": "running", "ended": None, "resumed": resumed})
+        )
+
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        """Keep other processes from going on with this run, for the time of a ``with`` block.
+
+        Raises:
+            InputError: another process does already.
+        """
+        return locked(self._folder)
 
 
 def _claim(folder: Path, *, overwrite: bool) -> tuple[list[str], list[Path]]:

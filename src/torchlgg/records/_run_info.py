@@ -17,6 +17,7 @@ FORMAT: Literal["torchlgg run"] = "torchlgg run"
 VERSION: Literal[1] = 1
 
 Ending = Literal["finished", "failed", "interrupted"]
+"""How a run can end, in ``run.json``."""
 
 
 def _entry(name: str) -> str:
@@ -26,6 +27,22 @@ def _entry(name: str) -> str:
 
 
 Entry = Annotated[str, AfterValidator(_entry)]
+
+
+class Resumption(Record):
+    """One time that a run went on after a stop.
+
+    Args:
+        at: UTC, ISO 8601.
+        changes: what is not as it was when the run began, in words.
+
+    Example:
+        >>> Resumption(at="2026-01-01T00:00:00+00:00", changes=("torch 2.14 is now 2.15",)).changes
+        ('torch 2.14 is now 2.15',)
+    """
+
+    at: str
+    changes: tuple[str, ...] = ()
 
 
 class RunInfo(Record):
@@ -44,6 +61,7 @@ class RunInfo(Record):
         environment: versions and hardware.
         entries: the files and folders that the run has put beside ``run.json``; ``overwrite``
             removes these and nothing else.
+        resumed: each time the run went on after a stop.
 
     Example:
         >>> RunInfo.from_json('{"format": "torchlgg run", "version": 1, "statsu": "running"}')
@@ -63,6 +81,7 @@ class RunInfo(Record):
     commit: str | None = None
     environment: Environment
     entries: tuple[Entry, ...] = ()
+    resumed: tuple[Resumption, ...] = ()
 
 
 def now() -> str:

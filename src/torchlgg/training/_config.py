@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from dataclasses import dataclass
 
-from torchlgg.core import InputError, check_option
-from torchlgg.graphs import GraphSpec
-
-DistillationLoss = Literal["hkd", "rkd", "gkd"]
+from torchlgg.core import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,71 +65,3 @@ class TrainingConfig:
         """The learning rate of ``epoch``, counted from 0."""
         steps = sum(epoch >= math.ceil(fraction * self.epochs) for fraction in self.decay_at)
         return self.learning_rate * self.decay**steps
-
-
-@dataclass(frozen=True, kw_only=True)
-class DistillationConfig:
-    """What the student is told of the teacher, beside the labels.
-
-    The defaults are the published setting: the weights multiply losses as they are defined in
-    :mod:`torchlgg.losses`, and are tied to a batch of 128 and three taps.
-
-    Args:
-        losses: any of ``"hkd"`` (:func:`~torchlgg.soft_target_loss`), ``"rkd"``
-            (:func:`~torchlgg.relational_distance_loss`) and ``"gkd"``
-            (:func:`~torchlgg.graph_distillation_loss`), summed; none leaves the student alone.
-        hkd_weight: the weight of ``"hkd"``.
-        temperature: τ of ``"hkd"``.
-        rkd_weight: the weight of ``"rkd"``.
-        gkd_weight: the weight of ``"gkd"``.
-        spec: the graphs of ``"gkd"``.
-        power: the power of ``"gkd"``.
-        mask_from: whose neighbours ``"gkd"`` uses where ``spec.k`` is set.
-        student_taps: module paths or globs of the student, or ``"auto"``.
-        teacher_taps: the same of the teacher; as many, paired in order.
-
-    Raises:
-        InputError: an unknown loss, or one that is named twice.
-
-    Example:
-        >>> from torchlgg.training import DistillationConfig
-        >>> DistillationConfig(losses=("hkd", "gkd")).gkd_weight
-        25.0
-    """
-
-    losses: tuple[DistillationLoss, ...] = ("gkd",)
-    hkd_weight: float = 16.0
-    temperature: float = 4.0
-    rkd_weight: float = 25.0
-    gkd_weight: float = 25.0
-    spec: GraphSpec = field(default_factory=GraphSpec.graph_kd)
-    power: int = 1
-    mask_from: Literal["own", "teacher"] = "teacher"
-    student_taps: tuple[str, ...] | Literal["auto"] = "auto"
-    teacher_taps: tuple[str, ...] | Literal["auto"] = "auto"
-
-    def __post_init__(self) -> None:
-        for name in self.losses:
-            check_option(name, get_args(DistillationLoss), name="losses", where="distillation")
-        if len(set(self.losses)) < len(self.losses):
-            raise InputError(f"`losses` must name each loss once, got {' + '.join(self.losses)}")
-
-
-def parse_losses(text: str) -> tuple[DistillationLoss, ...]:
-    """The losses that a sum in words names, such as ``"hkd+gkd"``; ``"none"`` is no loss.
-
-    Args:
-        text: names joined by ``+``.
-
-    Raises:
-        InputError: an unknown name, or one that comes twice.
-
-    Example:
-        >>> from torchlgg.training import parse_losses
-        >>> parse_losses("hkd + gkd"), parse_losses("none")
-        (('hkd', 'gkd'), ())
-    """
-    names = tuple(name.strip() for name in text.split("+"))
-    if names == ("none",):
-        return ()
-    return DistillationConfig(losses=names).losses  # type: ignore[arg-type]  # it checks them

@@ -4,57 +4,31 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 import torch
+from torch import nn
 
 from torchlgg.core import InputError
 from torchlgg.data import ImageSet, batches, random_crop_flip
 from torchlgg.metrics import error_rate
 from torchlgg.training._clock import Clock
 from torchlgg.training._config import TrainingConfig
+from torchlgg.training._epoch_report import EpochReport
 from torchlgg.training._objective import Objective
 from torchlgg.training._predict import device_of, predict
+from torchlgg.training._state import TrainingState, fingerprint
 
 
-@dataclass(frozen=True, kw_only=True)
-class EpochReport:
-    """What an epoch did.
-
-    Args:
-        epoch: counted from 1.
-        learning_rate: of its steps.
-        terms: the mean weighted value of each term of the objective.
-        validation_error: the fraction of validation images that are wrong after it; ``None``
-            without such images.
-        seconds: of the epoch, without the validation.
-        images_per_second: training images.
-        part_seconds: the seconds of each part of the steps that were timed: all of them on a CPU,
-            a sample on an accelerator. A term's part holds its forward and its backward half.
-        steps: how many batches.
+class DivergedError(InputError):
+    """A term of the objective, or a weight, turned NaN or infinite.
 
     Example:
-        >>> from torchlgg.training import EpochReport
-        >>> report = EpochReport(epoch=1, learning_rate=0.1, terms={"ce": 2.0},
-        ...     validation_error=None, seconds=2.0, images_per_second=500.0,
-        ...     part_seconds={"ce": 0.5, "student forward": 1.5}, steps=8)
-        >>> report.share("ce")
-        0.25
+        >>> from torchlgg.core import InputError
+        >>> from torchlgg.training import DivergedError
+        >>> issubclass(DivergedError, InputError)
+        True
     """
-
-    epoch: int
-    learning_rate: float
-    terms: Mapping[str, float]
-    validation_error: float | None
-    seconds: float
-    images_per_second: float
-    part_seconds: Mapping[str, float]
-    steps: int
-
-    def share(self, part: str) -> float:
-        """The fraction of the timed steps that ``part`` took; 0 for a part that did not run."""
-        return self.part_seconds.get(part, 0.0) / sum(self.part_seconds.values())
 
 
 def fit(
@@ -63,27 +37,36 @@ def fit(
     config: TrainingConfig,
     *,
     validation: ImageSet | None = None,
+    resume: TrainingState | None = None,
     on_step: Callable[[int, int], None] | None = None,
+    on_state: Callable[[TrainingState], None] | None = None,
 ) -> Iterator[EpochReport]:
     """Train the objective's student, one epoch per item of the iterator.
 
     The learning rate, the order of the examples and the augmentation follow ``config``; the same
     seed, data, versions and device give the same weights. A last batch that is too small for the
-    losses (:attr:`Objective.smallest_batch`) is left out of its epoch.
+    losses (:attr:`Objective.smallest_batch`) is left out of its epoch. A run that goes on from a
+    state ends, on the CPU, in the same bits as one that was never stopped.
 
     Args:
         objective: the student, the teacher and the losses.
         train: the images to learn from; best on the device of the student.
         config: the schedule.
         validation: images to measure the error on after each epoch.
+        resume: the state to go on from, of a run with the same arguments; the student's own
+            weights are replaced.
         on_step: told (steps done, steps of the epoch).
+        on_state: given the state after each epoch, before the report of it comes.
 
     Yields:
-        An :class:`EpochReport` after each epoch. Stop iterating to stop training.
+        An :class:`EpochReport` after each epoch that is trained here. Stop iterating to stop
+        training.
 
     Raises:
-        InputError: a batch size or a training set too small for the losses, or a term that turned
-            NaN or infinite (by name, with the epoch and the step).
+        InputError: a batch size or a training set too small for the losses, or a state of other
+            arguments.
+        DivergedError: a term that turned NaN or infinite, by name, with the epoch and the step, or
+            a weight that did. The epoch leaves no state: the last one given is good.
 
     Example:
         >>> import torch
@@ -113,8 +96,16 @@ def fit(
     )
     generator = torch.Generator().manual_seed(config.seed)
     torch.manual_seed(config.seed)  # for layers that draw, such as dropout
+    asked = {}
+    if resume is not None or on_state is not None:
+        asked = fingerprint(objective, train, config, validation)
+    reports: list[EpochReport] = []
+    if resume is not None:
+        resume.compare(asked)
+        resume.restore(objective, optimizer, generator)
+        reports += resume.reports
     clock = Clock(device)
-    for epoch in range(config.epochs):
+    for epoch in range(len(reports), config.epochs):
         student.train()
         for group in optimizer.param_groups:
             group["lr"] = config.learning_rate_at(epoch)
@@ -135,11 +126,18 @@ def fit(
                 labels_N = train.labels[index_N].to(device)
             with clock("optimiser"):
                 optimizer.zero_grad(set_to_none=True)
-            values = objective.backward(inputs, labels_N, clock)
-            for name, value in values.items():
+            try:
+                terms = objective.backward(inputs, labels_N, clock)
+            except InputError as problem:
+                if epoch == 0 and step == 1:
+                    raise  # it never fitted; what fitted once and no longer does has diverged
+                raise DivergedError(
+                    f"training diverged in step {step} of epoch {epoch + 1}: {problem}"
+                ) from problem
+            for name, value in terms.values.items():
                 number = float(value)
                 if not math.isfinite(number):
-                    raise InputError(
+                    raise DivergedError(
                         f"training diverged: the term {name!r} is {number} in step {step} of epoch "
                         f"{epoch + 1}; lower the learning rate or the weight of that term"
                     )
@@ -150,10 +148,11 @@ def fit(
             if on_step is not None:
                 on_step(step, len(plan))
         seconds = time.perf_counter() - started
+        _check_weights(student, epoch + 1)
         error = None
         if validation is not None:
             error = error_rate(predict(student, validation), validation.labels.to(device))
-        yield EpochReport(
+        report = EpochReport(
             epoch=epoch + 1,
             learning_rate=config.learning_rate_at(epoch),
             terms={name: total / len(plan) for name, total in sums.items()},
@@ -163,3 +162,17 @@ def fit(
             part_seconds=clock.take(),
             steps=len(plan),
         )
+        reports.append(report)
+        if on_state is not None:
+            on_state(TrainingState.take(objective, optimizer, generator, reports, asked))
+        yield report
+
+
+def _check_weights(net: nn.Module, epoch: int) -> None:
+    """A gradient may be NaN where the terms are not; then the weights tell."""
+    for name, weight in net.named_parameters():
+        if not bool(torch.isfinite(weight.detach()).all()):
+            raise DivergedError(
+                f"training diverged: the weights {name!r} hold NaN or infinity after epoch "
+                f"{epoch}; lower the learning rate"
+            )

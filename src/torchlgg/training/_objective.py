@@ -5,51 +5,60 @@ Shapes: N examples, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from torchlgg.activations import capture
 from torchlgg.core import InputError
-from torchlgg.losses import (
-    graph_distillation_loss,
-    relational_distance_loss,
-    soft_target_loss,
-)
 from torchlgg.training._clock import Clock
-from torchlgg.training._config import DistillationConfig
+from torchlgg.training._distillation import DistillationConfig
+from torchlgg.training._gradient_norms import GradientNorms
+from torchlgg.training._term import Term
+from torchlgg.training._view import View
+
+_CE = "ce"
 
 
 @dataclass(frozen=True)
-class View:
-    """What the losses see of a network: its logits and its taps, by name, in order."""
+class StepTerms:
+    """The terms of one step.
 
-    logits_NC: Tensor
-    taps: dict[str, Tensor]
+    Args:
+        values: the weighted value of each term, detached scalars.
+        shares: the norm of each term's weighted gradient at the student's parameters, divided by
+            the sum of these norms; ``None`` in the steps in which it was not measured.
 
-    def leaves(self) -> View:
-        """The same values, cut off from the network, to collect gradients at."""
-        return View(
-            self.logits_NC.detach().requires_grad_(),
-            {name: tap.detach().requires_grad_() for name, tap in self.taps.items()},
-        )
+    Example:
+        >>> import torch
+        >>> from torchlgg.training import StepTerms
+        >>> StepTerms({"ce": torch.tensor(2.5)}).shares is None
+        True
+    """
 
-    def tensors(self) -> tuple[Tensor, ...]:
-        """Logits and taps in one row."""
-        return (self.logits_NC, *self.taps.values())
-
-
-Term = Callable[[View, View | None, Tensor], Tensor]
+    values: Mapping[str, Tensor]
+    shares: Mapping[str, float] | None = None
 
 
 class Objective:
-    """The sum of weighted terms that a step goes down, and how to take the gradient of it.
+    r"""The sum of weighted terms that a step goes down, and how to take the gradient of it.
 
     Each term is differentiated down to the logits and taps it reads, then one backward pass
     carries their sum through the network. The gradient is that of the sum; and the time of a term
     is known with its backward half, which a single pass would hide.
+
+    In the first step and every twentieth after it, the gradient of each term is also carried to
+    the student's parameters alone: its norm, with the term's weight, over the sum of these norms
+    is the term's *share*. A term with a ``gradient_ratio`` ρ has, instead of a fixed weight,
+
+    .. math:: w = ρ \frac{\bar g_{ce}}{\bar g}
+
+    with :math:`\bar g` the running mean (momentum ½ over the measurements) of the norm of the
+    gradient of the bare loss, and :math:`\bar g_{ce}` that of the cross-entropy. No gradient flows
+    through w; it is 0 while the loss has no gradient.
 
     Args:
         student: the network to train.
@@ -57,7 +66,7 @@ class Objective:
         config: the losses between the two.
 
     Raises:
-        InputError: taps of student and teacher that do not pair.
+        InputError: losses that need a teacher, and none.
 
     Example:
         >>> from torchlgg.nets import build_net
@@ -73,19 +82,22 @@ class Objective:
         teacher: nn.Module | None = None,
         config: DistillationConfig = DistillationConfig(losses=()),  # noqa: B008  (frozen)
     ) -> None:
-        if config.losses and teacher is None:
-            raise InputError(f"the losses {'+'.join(config.losses)} need a teacher")
+        if config.terms and teacher is None:
+            raise InputError(f"the losses {'+'.join(config.names)} need a teacher")
         self.student = student
-        self.teacher = teacher.eval() if teacher is not None and config.losses else None
+        self.teacher = teacher.eval() if teacher is not None and config.terms else None
         self.config = config
-        self._terms = _terms(config)
-        self._reads_taps = any(name in ("rkd", "gkd") for name in config.losses)
+        self._norms = GradientNorms()
 
     @property
     def smallest_batch(self) -> int:
         """The fewest examples a batch may hold: two, or one more than the neighbours of a graph."""
-        k = self.config.spec.k if "gkd" in self.config.losses else None
-        return 2 if k is None else k + 1
+        return max((term.smallest_batch for term in self.config.terms), default=2)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The terms, the cross-entropy ``"ce"`` first."""
+        return (_CE, *self.config.names)
 
     def rehearse(self, images: Tensor, labels_N: Tensor) -> dict[str, float]:
         """The terms of one batch in eval mode, without a gradient: does everything fit?
@@ -95,27 +107,27 @@ class Objective:
             labels_N: (N,).
 
         Returns:
-            The weighted value of each term.
+            The value of each term; weighted, but for those with a ``gradient_ratio``.
 
         Raises:
-            InputError: an unknown tap, taps that do not pair, or NaN or infinity in one.
+            InputError: an unknown tap, taps that do not pair or do not suit a loss, or NaN or
+                infinity in one.
         """
         mode = self.student.training
         self.student.eval()
         try:
             with torch.no_grad():
                 student, teacher = self._views(images, Clock(images.device))
-                terms = self._terms.items()
-                return {name: float(term(student, teacher, labels_N)) for name, term in terms}
+                values = {_CE: float(_cross_entropy(student, labels_N))}
+                for term in self.config.terms:
+                    assert teacher is not None
+                    weight = term.weight if term.gradient_ratio is None else 1.0
+                    values[term.name] = weight * float(term.loss(student, teacher, labels_N))
+                return values
         finally:
             self.student.train(mode)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The terms, the cross-entropy ``"ce"`` first."""
-        return tuple(self._terms)
-
-    def backward(self, images: Tensor, labels_N: Tensor, clock: Clock) -> dict[str, Tensor]:
+    def backward(self, images: Tensor, labels_N: Tensor, clock: Clock) -> StepTerms:
         """Add the gradient of one batch to the student's parameters.
 
         Args:
@@ -124,28 +136,62 @@ class Objective:
             clock: told the time of each part.
 
         Returns:
-            The weighted value of each term, detached scalars.
+            The weighted value of each term, and now and then its share of the gradient.
 
         Raises:
             InputError: NaN or infinity in a tap (by name), or taps that do not pair.
         """
         student, teacher = self._views(images, clock)
         leaves = student.leaves()
-        values = {}
-        for name, term in self._terms.items():
-            with clock(name):
-                value = term(leaves, teacher, labels_N)
-                value.backward()  # type: ignore[no-untyped-call]
-                values[name] = value.detach()
+        losses: dict[str, Tensor] = {}
+        pulls: dict[str, dict[int, Tensor]] = {}  # by term, then by place in student.tensors()
+        with clock(_CE):
+            losses[_CE] = _cross_entropy(leaves, labels_N)
+            pulls[_CE] = _gradients(losses[_CE], leaves)
+        for term in self.config.terms:
+            assert teacher is not None
+            with clock(term.name):
+                losses[term.name] = term.loss(leaves, teacher, labels_N)
+                pulls[term.name] = _gradients(losses[term.name], leaves)
+        norms = None
         with clock("student backward"):
-            reached = [
-                (tensor, leaf.grad)
-                for tensor, leaf in zip(student.tensors(), leaves.tensors(), strict=True)
-                if leaf.grad is not None
-            ]
-            tensors, gradients = zip(*reached, strict=True)
-            torch.autograd.backward(tensors, gradients)
-        return values
+            if self.config.terms and self._norms.tick():
+                norms = {name: self._norm(student, pull) for name, pull in pulls.items()}
+                self._norms.add(norms)
+            weights = {_CE: 1.0} | {term.name: self._weight(term) for term in self.config.terms}
+            total: dict[int, Tensor] = {}
+            for name, pull in pulls.items():
+                for place, gradient in pull.items():
+                    weighted = gradient * weights[name]
+                    total[place] = total[place] + weighted if place in total else weighted
+            torch.autograd.backward(*_at(student, total))
+        values = {name: weights[name] * loss.detach() for name, loss in losses.items()}
+        return StepTerms(values, None if norms is None else _shares(norms, weights))
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the next steps depend on, beside the student: the running norms of gradients."""
+        return self._norms.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on as the objective that ``state`` was taken of."""
+        self._norms.load_state_dict(state)
+
+    def _weight(self, term: Term) -> float:
+        if term.gradient_ratio is None:
+            return term.weight
+        return term.gradient_ratio * self._norms.ratio(_CE, term.name)
+
+    def _norm(self, student: View, pull: dict[int, Tensor]) -> float:
+        """The norm of a term's gradient at the student's parameters."""
+        parameters = [p for p in self.student.parameters() if p.requires_grad]
+        tensors, gradients = _at(student, pull)
+        if not tensors:
+            return 0.0
+        reached = torch.autograd.grad(
+            tensors, parameters, gradients, retain_graph=True, allow_unused=True
+        )
+        norms = [torch.linalg.vector_norm(g.double()) for g in reached if g is not None]
+        return float(torch.stack(norms).norm())
 
     def _views(self, images: Tensor, clock: Clock) -> tuple[View, View | None]:
         teacher = None
@@ -164,36 +210,31 @@ class Objective:
         return student, teacher
 
     def _view(self, net: nn.Module, taps: tuple[str, ...] | str, images: Tensor) -> View:
-        if not self._reads_taps:
+        if not self.config.reads_taps:
             return View(net(images), {})
         with capture(net, taps) as captured:
             logits_NC = net(images)
         return View(logits_NC, dict(captured))
 
 
-def _terms(config: DistillationConfig) -> dict[str, Term]:
-    def ce(student: View, teacher: View | None, labels_N: Tensor) -> Tensor:
-        return nn.functional.cross_entropy(student.logits_NC, labels_N)
+def _cross_entropy(student: View, labels_N: Tensor) -> Tensor:
+    return nn.functional.cross_entropy(student.logits_NC, labels_N)
 
-    def hkd(student: View, teacher: View | None, labels_N: Tensor) -> Tensor:
-        assert teacher is not None
-        return config.hkd_weight * soft_target_loss(
-            student.logits_NC, teacher.logits_NC, temperature=config.temperature
-        )
 
-    def rkd(student: View, teacher: View | None, labels_N: Tensor) -> Tensor:
-        assert teacher is not None
-        return config.rkd_weight * relational_distance_loss(student.taps, teacher.taps)
+def _gradients(loss: Tensor, leaves: View) -> dict[int, Tensor]:
+    """The gradient of a loss at each leaf that it reads, by place."""
+    found = torch.autograd.grad(loss, leaves.tensors(), allow_unused=True)
+    return {place: gradient for place, gradient in enumerate(found) if gradient is not None}
 
-    def gkd(student: View, teacher: View | None, labels_N: Tensor) -> Tensor:
-        assert teacher is not None
-        return config.gkd_weight * graph_distillation_loss(
-            student.taps,
-            teacher.taps,
-            spec=config.spec,
-            power=config.power,
-            mask_from=config.mask_from,
-        )
 
-    known: dict[str, Term] = {"hkd": hkd, "rkd": rkd, "gkd": gkd}
-    return {"ce": ce} | {name: known[name] for name in config.losses}
+def _at(student: View, pull: dict[int, Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """The tensors that are pulled at and the gradients, without those of frozen layers."""
+    tensors = student.tensors()
+    live = [place for place in pull if tensors[place].requires_grad]
+    return [tensors[place] for place in live], [pull[place] for place in live]
+
+
+def _shares(norms: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:
+    sizes = {name: weights[name] * norm for name, norm in norms.items()}
+    total = sum(sizes.values())
+    return {name: size / total if total else 0.0 for name, size in sizes.items()}

@@ -1,0 +1,69 @@
+"""What the losses see of a network in one step. Shapes: N examples, C classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from torchlgg.core import InputError, did_you_mean
+
+TapChoice = tuple[str, ...] | Literal["all"]
+
+
+@dataclass(frozen=True)
+class View:
+    """What the losses see of a network: its logits and its taps, by name, in order.
+
+    Args:
+        logits_NC: (N, C).
+        taps: representations (N, ...).
+
+    Example:
+        >>> import torch
+        >>> from torchlgg.training import View
+        >>> list(View(torch.zeros(2, 3), {"pool": torch.ones(2, 5)}).leaves().taps)
+        ['pool']
+    """
+
+    logits_NC: Tensor
+    taps: dict[str, Tensor]
+
+    def leaves(self) -> View:
+        """The same values, cut off from the network, to take gradients at."""
+        return View(
+            self.logits_NC.detach().requires_grad_(),
+            {name: tap.detach().requires_grad_() for name, tap in self.taps.items()},
+        )
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Logits and taps in one row."""
+        return (self.logits_NC, *self.taps.values())
+
+
+def pairs_of_taps(
+    student: View, teacher: View, taps: TapChoice, *, term: str
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The taps that a term compares, the student's and, at the same places, the teacher's.
+
+    Args:
+        student: of the student.
+        teacher: of the teacher, with as many taps; they pair in order.
+        taps: names of the student's taps.
+        term: who asks, for the error.
+    """
+    if taps == "all":
+        return student.taps, teacher.taps
+    partners = dict(zip(student.taps, teacher.taps, strict=True))
+    for name in taps:
+        if name not in partners:
+            raise InputError(
+                f"the `taps` of {term} ask for {name!r}, which is no tap of the student"
+                f"{did_you_mean(name, partners)}"
+            )
+    chosen = [(name, partners[name]) for name in taps]
+    return (
+        {name: student.taps[name] for name, _ in chosen},
+        {partner: teacher.taps[partner] for _, partner in chosen},
+    )
