@@ -65,7 +65,7 @@ TEACHER = "--teacher-weights {folder}/teacher.safetensors"
         pytest.param(f"{DISTILL} {TEACHER} --loss gdk", "did you mean 'gkd'", id="unknown loss"),
         pytest.param(
             f"{DISTILL} {TEACHER} --k 50",
-            "`--k 50` needs batches of at least 51 images; the batch size is 50",
+            "a batch must hold at least 51 examples for these losses (k neighbours need k + 1)",
             id="k too large",
         ),
         pytest.param(
@@ -117,6 +117,16 @@ TEACHER = "--teacher-weights {folder}/teacher.safetensors"
             id="not ours to overwrite",
         ),
         pytest.param(
+            f"{DISTILL} {TEACHER} --crop-padding 8", "`crop_padding` must be less", id="padding"
+        ),
+        pytest.param(f"{DISTILL} {TEACHER} --seed 99999999999999999999", "below 2**63", id="seed"),
+        pytest.param(
+            f"{DISTILL} {TEACHER} --weight gkd=-1", "`weight` of gkd must be positive", id="weight"
+        ),
+        pytest.param(
+            f"{DISTILL} {TEACHER} --device meta", "`--device` must be one of", id="no device"
+        ),
+        pytest.param(
             f"{DISTILL} {TEACHER} --out {{folder}}/file/run", "{folder}/file", id="unwritable"
         ),
         pytest.param(
@@ -146,3 +156,32 @@ def test_one_sentence_and_nothing_written(
     assert done.out == ""
     assert list(tmp_path.iterdir()) == []
     assert sorted(folder.rglob("*")) == before
+
+
+def test_a_run_that_is_read_is_not_replaced(lgg, folder, tmp_path) -> None:
+    out = tmp_path / "run"
+    words = f"{DISTILL} {TEACHER} --out {out}".format(folder=folder).split()
+    assert lgg(*words).code == 0
+    student = out / "student.safetensors"
+    before = student.read_bytes()
+    again = [*DISTILL.split(), "--teacher-weights", student, "--out", out, "--overwrite"]
+    measure = ["evaluate", "--data", "digits", "--weights", student, "--out", out, "--overwrite"]
+    for command in (again, measure):
+        done = lgg(*command)
+        assert done.code == 2
+        assert "which this command reads; choose another folder" in done.err
+        assert student.read_bytes() == before
+        assert (out / "metrics.jsonl").exists()
+
+
+def test_images_that_a_network_cannot_take(lgg, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for part in ("train", "test"):
+        _write_parquet(folder / f"{part}-00000-of-00001.parquet")
+    words = "distill --loss none --student timm:vit_tiny_patch16_224 --validation 0 --data images"
+    done = lgg(*words.split())
+    assert done.code == 2
+    assert "the networks cannot take images of 3 x 8 x 8: " in done.err
+    assert not (tmp_path / "runs").exists()

@@ -350,3 +350,9 @@ def test_laplacian_and_signals():
         smoothness(w, HARD_LABELS)
     with refuses("`adjacency` must be finite"):
         smoothness(w * float("nan"), X[:, :2])
+
+
+def test_equal_names_in_another_order():
+    x = X
+    with refuses("the same names in another order"):
+        graph_distillation_loss({"a": x, "b": 2 * x}, {"b": x, "a": x})

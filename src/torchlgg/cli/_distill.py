@@ -12,6 +12,7 @@ from torch import Tensor
 
 from torchlgg.cli._distill_request import DistillRequest, recorded_request
 from torchlgg.cli._screen import (
+    check_out,
     choose_device,
     command_line,
     console,
@@ -33,6 +34,7 @@ from torchlgg.training import (
     SavedNet,
     TrainingConfig,
     TrainingState,
+    check_fit,
     device_of,
     fingerprint,
     fit,
@@ -61,7 +63,7 @@ def run_distill(
     """Train, save and measure the student; everything that can be checked is checked first."""
     budget = TimeBudget(time_budget)
     with ended_by_signals() as signals:
-        RunFolder.check(out, overwrite=overwrite)
+        check_out(out, overwrite=overwrite, reads=[request.data, request.teacher_weights])
         job = _prepare(request)
         run = RunFolder.create(
             out,
@@ -171,15 +173,21 @@ def _write_once(run: RunFolder, result: Result) -> None:
 
 def _rehearse(objective: Objective, train: ImageSet, config: TrainingConfig) -> None:
     """Fail before anything is written if the networks, taps, losses and images do not fit."""
+    check_fit(objective, train, config)
     count = objective.smallest_batch
-    if min(config.batch_size, len(train)) < count:
-        raise InputError(
-            f"`--k {count - 1}` needs batches of at least {count} images; the batch size is "
-            f"{config.batch_size} and there are {len(train)} training images"
-        )
     device = device_of(objective.student)
     inputs = train.normalize(train.images[:count].to(device))
-    objective.rehearse(inputs, train.labels[:count].to(device))
+    try:
+        objective.rehearse(inputs, train.labels[:count].to(device))
+    except InputError:
+        raise
+    except (RuntimeError, AssertionError, ValueError) as error:  # a network's own words
+        channels, *size = inputs.shape[1:]
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise InputError(
+            f"the networks cannot take images of {channels} x {' x '.join(map(str, size))}: "
+            f"{reason}; another `--image-size` may do"
+        ) from error
 
 
 def _train(

@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from torchlgg.cli._screen import (
+    check_out,
     choose_device,
     command_line,
     console,
@@ -38,7 +39,7 @@ def run_evaluate(
     """Load, measure, print, and keep a record where one was asked for."""
     place = choose_device(device)
     if out is not None:
-        RunFolder.check(out, overwrite=overwrite)
+        check_out(out, overwrite=overwrite, reads=[weights, data, teacher_weights])
     saved = SavedNet.read(weights)
     if embeddings is None:
         train, images = None, _test_images(data, image_size=image_size, saved=saved)

@@ -6,7 +6,8 @@ import contextlib
 import errno
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import torch
 import typer
@@ -25,6 +26,8 @@ from torchlgg.core import InputError, did_you_mean
 from torchlgg.records import Ending, RunFolder
 from torchlgg.training import DivergedError, EpochReport
 
+_DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
+
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -36,15 +39,41 @@ def command_line() -> str:
 def choose_device(name: str) -> torch.device:
     """The device that an option names."""
     if name == "auto":
-        accelerator = torch.accelerator.current_accelerator(check_available=True)
+        accelerator = None
+        if torch.accelerator.is_available():
+            accelerator = torch.accelerator.current_accelerator()
         return accelerator or torch.device("cpu")
+    if name.partition(":")[0] not in _DEVICES:
+        raise InputError(
+            f"`--device` must be one of {', '.join(map(repr, _DEVICES))}; got {name!r}"
+            f"{did_you_mean(name, _DEVICES)}"
+        )
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        hint = did_you_mean(name, ["auto", "cpu", "cuda", "mps", "xpu"])
-        raise InputError(f"`device` {name!r} cannot be used here{hint}") from error
+        raise InputError(
+            f"`--device {name}` is not to be had on this machine; pass 'auto' or 'cpu'"
+        ) from error
     return device
+
+
+def check_out(out: Path, *, overwrite: bool, reads: Iterable[str | Path | None]) -> None:
+    """Refuse a folder that cannot be taken, or that holds what the command is about to read.
+
+    Args:
+        out: the folder of the run to come.
+        overwrite: whether an earlier run there may be replaced.
+        reads: the files and folders that the command reads; names that are no path count for
+            nothing.
+    """
+    RunFolder.check(out, overwrite=overwrite)
+    for source in reads:
+        if source is not None and Path(source).resolve().is_relative_to(out.resolve()):
+            raise InputError(
+                f"`--out` {str(out)!r} would be replaced, and with it {str(source)!r}, which this "
+                "command reads; choose another folder"
+            )
 
 
 def device_names(device: torch.device) -> list[str]:

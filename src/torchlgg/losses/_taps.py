@@ -60,6 +60,14 @@ def paired_taps(student: Taps, teacher: Taps, *, where: str) -> list[tuple[Tenso
             f"{where}: `student` and `teacher` must hold the same number of taps, paired in "
             f"order: student has {len(students)}, teacher {len(teachers)}"
         )
+    if isinstance(student, Mapping) and isinstance(teacher, Mapping):
+        ours, theirs = list(student), list(teacher)
+        if ours != theirs and set(ours) == set(theirs):
+            raise InputError(
+                f"{where}: `student` and `teacher` hold taps of the same names in another order, "
+                f"and taps are paired by order: {', '.join(ours)} with {', '.join(theirs)}; put "
+                "them in one order"
+            )
     pairs = []
     for (s_name, s_ND), (t_name, t_ND) in zip(students, teachers, strict=True):
         check_same_rows(s_ND, t_ND, names=(s_name, t_name), where=where)

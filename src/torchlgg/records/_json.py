@@ -33,7 +33,14 @@ def json_value(value: Any, *, name: str, non_finite: Literal["refuse", "null"] =
         >>> json_value({"taps": ("layer1", "layer2"), "lr": 0.1}, name="config")
         {'taps': ['layer1', 'layer2'], 'lr': 0.1}
     """
-    if value is None or isinstance(value, bool | str):
+    if isinstance(value, str):
+        if not value.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise InputError(
+                f"`{name}` must be text that can be written as UTF-8, got {value!r}; "
+                "rename the file"
+            )
+        return value
+    if value is None or isinstance(value, bool):
         return value
     if isinstance(value, numbers.Integral):
         return int(value)
@@ -45,7 +52,7 @@ def json_value(value: Any, *, name: str, non_finite: Literal["refuse", "null"] =
             return None
         raise InputError(f"`{name}` must be a finite number to be written as JSON, got {number}")
     if isinstance(value, PurePath):
-        return str(value)
+        return json_value(str(value), name=name)
     if isinstance(value, BaseModel):
         value = value.model_dump()
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -9,7 +9,7 @@ from torchlgg.training._distillation import (
     parse_numbers,
 )
 from torchlgg.training._epoch_report import EpochReport
-from torchlgg.training._fit import DivergedError, fit
+from torchlgg.training._fit import DivergedError, check_fit, fit
 from torchlgg.training._logit_terms import DIST, DKD, HKD
 from torchlgg.training._objective import Objective, StepTerms
 from torchlgg.training._predict import (
@@ -47,6 +47,7 @@ __all__ = [
     "TrainingConfig",
     "TrainingState",
     "View",
+    "check_fit",
     "device_of",
     "fingerprint",
     "fit",

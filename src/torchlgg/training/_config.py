@@ -52,6 +52,8 @@ class TrainingConfig:
             value = getattr(self, name)
             if value < smallest:
                 raise InputError(f"`{name}` must be at least {smallest}, got {value!r}")
+        if self.seed >= 2**63:
+            raise InputError(f"`seed` must be below 2**63, got {self.seed}")
         for name in ("learning_rate", "decay"):
             value = getattr(self, name)
             if not 0 < value < math.inf:

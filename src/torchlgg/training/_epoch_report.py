@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +14,8 @@ class EpochReport:
         epoch: counted from 1.
         learning_rate: of its steps.
         terms: the mean weighted value of each term of the objective.
+        gradient_shares: the share of each term in the gradient that reaches the student's
+            parameters, a mean over the steps in which it was measured; empty if none was.
         validation_error: the fraction of validation images that are wrong after it; ``None``
             without such images.
         seconds: of the epoch, without the validation.
@@ -39,6 +41,7 @@ class EpochReport:
     images_per_second: float
     part_seconds: Mapping[str, float]
     steps: int
+    gradient_shares: Mapping[str, float] = field(default_factory=dict)
 
     def share(self, part: str) -> float:
         """The fraction of the timed steps that ``part`` took; 0 for a part that did not run."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from statistics import fmean
 
 import torch
 from torch import nn
@@ -80,12 +81,8 @@ def fit(
         >>> [report.steps for report in fit(Objective(net), digits, config)]
         [2]
     """
+    check_fit(objective, train, config)
     smallest = objective.smallest_batch
-    if min(len(train), config.batch_size) < smallest:
-        raise InputError(
-            f"a batch must hold at least {smallest} examples for these losses; the batch size is "
-            f"{config.batch_size} and there are {len(train)} training images"
-        )
     student = objective.student
     device = device_of(student)
     optimizer = torch.optim.SGD(
@@ -110,6 +107,7 @@ def fit(
         for group in optimizer.param_groups:
             group["lr"] = config.learning_rate_at(epoch)
         sums = dict.fromkeys(objective.names, 0.0)
+        shares: dict[str, list[float]] = {}
         started, images_seen = time.perf_counter(), 0
         plan = batches(len(train), batch_size=config.batch_size, generator=generator)
         plan = tuple(index_N for index_N in plan if len(index_N) >= smallest)
@@ -142,6 +140,8 @@ def fit(
                         f"{epoch + 1}; lower the learning rate or the weight of that term"
                     )
                 sums[name] += number
+            for name, share in (terms.shares or {}).items():
+                shares.setdefault(name, []).append(share)
             with clock("optimiser"):
                 optimizer.step()
             images_seen += len(index_N)
@@ -156,6 +156,7 @@ def fit(
             epoch=epoch + 1,
             learning_rate=config.learning_rate_at(epoch),
             terms={name: total / len(plan) for name, total in sums.items()},
+            gradient_shares={name: fmean(found) for name, found in shares.items()},
             validation_error=error,
             seconds=seconds,
             images_per_second=images_seen / seconds,
@@ -166,6 +167,40 @@ def fit(
         if on_state is not None:
             on_state(TrainingState.take(objective, optimizer, generator, reports, asked))
         yield report
+
+
+def check_fit(objective: Objective, train: ImageSet, config: TrainingConfig) -> None:
+    """Raise unless the losses, the images and the schedule go together.
+
+    Args:
+        objective: the losses.
+        train: the images to learn from.
+        config: the schedule.
+
+    Raises:
+        InputError: a batch size or a training set too small for the losses, or a padding as wide
+            as an image.
+
+    Example:
+        >>> from torchlgg.data import open_images
+        >>> from torchlgg.nets import build_net
+        >>> from torchlgg.training import Objective, TrainingConfig, check_fit
+        >>> net = build_net("small_cnn-4", num_classes=10, in_channels=1)
+        >>> check_fit(Objective(net), open_images("digits").train, TrainingConfig())
+    """
+    smallest = objective.smallest_batch
+    if min(len(train), config.batch_size) < smallest:
+        raise InputError(
+            f"a batch must hold at least {smallest} examples for these losses (k neighbours need "
+            f"k + 1); the batch size is {config.batch_size} and there are {len(train)} training "
+            "images"
+        )
+    if config.crop_padding >= min(train.images.shape[2:]):
+        raise InputError(
+            f"`crop_padding` must be less than the side of an image, or a crop may hold nothing of "
+            f"it; got {config.crop_padding} for images of "
+            f"{' x '.join(map(str, train.images.shape[2:]))}"
+        )
 
 
 def _check_weights(net: nn.Module, epoch: int) -> None:
