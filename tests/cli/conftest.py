@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import torch
 
 from torchlgg.cli import main
+from torchlgg.data import open_images
+from torchlgg.nets import build_net
+from torchlgg.training import SavedNet
 
 
 class Outcome(NamedTuple):
@@ -33,3 +38,13 @@ def lgg(
         return Outcome(code, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained teacher for the digits, in a file that names its network."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("teacher") / "teacher.safetensors"
+    net = build_net("small_cnn-4", num_classes=10, in_channels=1)
+    SavedNet.describe("small_cnn-4", open_images("digits", limit=100).train).write(net, path)
+    return path

@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
-from torchlgg.data import open_images
-from torchlgg.nets import build_net
 from torchlgg.records import RunFolder
-from torchlgg.training import SavedNet
 
 DISTILL = [
     "distill", "--data", "digits", "--limit", 120, "--batch-size", 40, "--epochs", 1,
     "--student", "small_cnn-2", "--learning-rate", 0.001,
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def teacher(tmp_path_factory):
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("teacher") / "teacher.safetensors"
-    net = build_net("small_cnn-4", num_classes=10, in_channels=1)
-    SavedNet.describe("small_cnn-4", open_images("digits", limit=100).train).write(net, path)
-    return path
 
 
 def test_every_loss_in_one_sum(lgg, teacher, tmp_path) -> None:

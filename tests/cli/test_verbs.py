@@ -10,23 +10,10 @@ import sys
 import time
 
 import pytest
-import torch
 
 from tests.shared import SHARED, needs_shared
-from torchlgg.data import open_images
-from torchlgg.nets import build_net
 from torchlgg.records import RunFolder
 from torchlgg.training import SavedNet
-
-
-@pytest.fixture(scope="module")
-def teacher(tmp_path_factory):
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("teacher") / "teacher.safetensors"
-    net = build_net("small_cnn-4", num_classes=10, in_channels=1)
-    SavedNet.describe("small_cnn-4", open_images("digits", limit=100).train).write(net, path)
-    return path
-
 
 DISTILL = ["distill", "--data", "digits", "--limit", 200, "--batch-size", 50, "--epochs", 2]
 
