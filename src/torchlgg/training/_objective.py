@@ -17,6 +17,7 @@ from torchlgg.core import InputError
 from torchlgg.training._clock import Clock
 from torchlgg.training._distillation import DistillationConfig
 from torchlgg.training._gradient_norms import GradientNorms
+from torchlgg.training._predict import in_eval_mode
 from torchlgg.training._term import Term
 from torchlgg.training._view import View
 
@@ -113,19 +114,14 @@ class Objective:
             InputError: an unknown tap, taps that do not pair or do not suit a loss, or NaN or
                 infinity in one.
         """
-        mode = self.student.training
-        self.student.eval()
-        try:
-            with torch.no_grad():
-                student, teacher = self._views(images, Clock(images.device))
-                values = {_CE: float(_cross_entropy(student, labels_N))}
-                for term in self.config.terms:
-                    assert teacher is not None
-                    weight = term.weight if term.gradient_ratio is None else 1.0
-                    values[term.name] = weight * float(term.loss(student, teacher, labels_N))
-                return values
-        finally:
-            self.student.train(mode)
+        with torch.no_grad(), in_eval_mode(self.student):
+            student, teacher = self._views(images, Clock(images.device))
+            values = {_CE: float(_cross_entropy(student, labels_N))}
+            for term in self.config.terms:
+                assert teacher is not None
+                weight = term.weight if term.gradient_ratio is None else 1.0
+                values[term.name] = weight * float(term.loss(student, teacher, labels_N))
+            return values
 
     def backward(self, images: Tensor, labels_N: Tensor, clock: Clock) -> StepTerms:
         """Add the gradient of one batch to the student's parameters.
