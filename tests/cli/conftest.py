@@ -12,8 +12,7 @@ import torch
 
 from torchlgg.cli import main
 from torchlgg.data import open_images
-from torchlgg.nets import build_net
-from torchlgg.training import SavedNet
+from torchlgg.nets import SavedNet, build_net
 
 
 class Outcome(NamedTuple):

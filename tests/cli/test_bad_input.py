@@ -12,8 +12,7 @@ import torch
 from PIL import Image
 
 from torchlgg.data import open_images
-from torchlgg.nets import build_net, save_weights
-from torchlgg.training import SavedNet
+from torchlgg.nets import SavedNet, build_net, save_weights
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +123,7 @@ TEACHER = "--teacher-weights {folder}/teacher.safetensors"
             f"{DISTILL} {TEACHER} --weight gkd=-1", "`weight` of gkd must be positive", id="weight"
         ),
         pytest.param(
-            f"{DISTILL} {TEACHER} --device meta", "`--device` must be one of", id="no device"
+            f"{DISTILL} {TEACHER} --device meta", "`device` must be one of", id="no device"
         ),
         pytest.param(
             f"{DISTILL} {TEACHER} --out {{folder}}/file/run", "{folder}/file", id="unwritable"
@@ -162,7 +161,7 @@ def test_a_run_that_is_read_is_not_replaced(lgg, folder, tmp_path) -> None:
     out = tmp_path / "run"
     words = f"{DISTILL} {TEACHER} --out {out}".format(folder=folder).split()
     assert lgg(*words).code == 0
-    student = out / "student.safetensors"
+    student = out / "model.safetensors"
     before = student.read_bytes()
     again = [*DISTILL.split(), "--teacher-weights", student, "--out", out, "--overwrite"]
     measure = ["evaluate", "--data", "digits", "--weights", student, "--out", out, "--overwrite"]

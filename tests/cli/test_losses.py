@@ -23,7 +23,7 @@ def test_every_loss_in_one_sum(lgg, teacher, tmp_path) -> None:
     run = RunFolder.open(tmp_path / "run")
     assert list(run.metrics()[0]["terms"]) == ["ce", *names.split("+")]
     assert run.results()[-1].tags["method"] == names
-    kept = {term["name"]: term for term in run.info.config["distillation"]["losses"]}
+    kept = run.info.config["task"]["losses"]
     assert {name: term["weight"] for name, term in kept.items()} == {
         "hkd": 16, "dkd": 1, "dist": 1, "rkd": 25, "rkd-a": 50, "sp": 30, "pkt": 1000, "cc": 100,
         "at": 3000, "gkd": 25,

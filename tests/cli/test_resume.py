@@ -14,11 +14,13 @@ from pathlib import Path
 import pytest
 
 from tests.training.faults import Nursery
-from torchlgg.cli import _distill, _stop
+from torchlgg.cli import _stop, _train
 from torchlgg.core import InputError
-from torchlgg.nets import build_net, save_weights
+from torchlgg.data import DataConfig, open_images
+from torchlgg.nets import SavedNet, build_net, save_weights
+from torchlgg.recipes import _execute, from_plain, to_plain
 from torchlgg.records import RunFolder
-from torchlgg.training import SavedNet, TrainingState
+from torchlgg.training import TrainingState
 
 WORDS = [
     "distill", "--data", "digits", "--limit", 200, "--batch-size", 50, "--student", "small_cnn-2",
@@ -71,7 +73,7 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, epoch: int, what: BaseException)
 
 
 def student(run: Path) -> bytes:
-    return (run / "student.safetensors").read_bytes()
+    return (run / "model.safetensors").read_bytes()
 
 
 def test_resumed_equals_unbroken(lgg, tmp_path, monkeypatch) -> None:
@@ -83,7 +85,7 @@ def test_resumed_equals_unbroken(lgg, tmp_path, monkeypatch) -> None:
     assert done.code == 2
     assert done.err == (
         "lgg: cannot write 'state.pt': no space left on device; then go on with "
-        f"`lgg distill --resume {run}`\n"
+        f"`lgg train --resume {run}`\n"
     )
     opened = RunFolder.open(run)
     assert opened.info.status == "failed"
@@ -93,7 +95,7 @@ def test_resumed_equals_unbroken(lgg, tmp_path, monkeypatch) -> None:
     # a kill between the state and what follows from it: they are made anew
     opened.append_metrics({"epoch": 3, "terms": {"ce": 1.0}})
     save_weights(
-        build_net("small_cnn-2", num_classes=10, in_channels=1), run / "student.safetensors"
+        build_net("small_cnn-2", num_classes=10, in_channels=1), run / "model.safetensors"
     )
     (run / ".0123456789abcdef.partial").write_bytes(b"half a file")
     done = lgg("distill", "--resume", run)
@@ -151,25 +153,26 @@ def test_sentences(lgg, tmp_path, monkeypatch) -> None:
         assert "another process is at work in" in refused("--resume", run)
 
     with monkeypatch.context() as patch:
-        real = _distill.open_images
+        real = DataConfig.open
 
         def one_image_changed(*arguments, **options):
-            train, test = real(*arguments, **options)
-            train.images[0, 0, 0, 0] += 1
-            return train, test
+            splits = real(*arguments, **options)
+            splits.train.images[0, 0, 0, 0] += 1
+            return splits
 
-        patch.setattr(_distill, "open_images", one_image_changed)
+        patch.setattr(DataConfig, "open", one_image_changed)
         assert "the training images are not the same as when the run was stopped" in refused(
             "--resume", run
         )
     other = RunFolder.create(tmp_path / "other", command="lgg demo", config={"epochs": 1})
-    assert "is not a run of `lgg distill`" in refused("--resume", other.folder)
+    assert "is not a run of `lgg train` or `lgg distill`" in refused("--resume", other.folder)
 
     info = json.loads((run / "run.json").read_text())
-    info["config"]["training"]["warmup"] = 5
+    info["config"]["training"]["warmpu"] = 5
     (run / "run.json").write_text(json.dumps(info))
     before = {path: path.read_bytes() for path in run.iterdir()}
-    assert "has `training.warmup`, which this torchlgg does not know" in refused("--resume", run)
+    assert "`training.warmpu` is no setting; did you mean 'warmup'" in refused("--resume", run)
+    del info["config"]["training"]["warmpu"]
     info["config"]["training"] |= {"epochs": 0}
     (run / "run.json").write_text(json.dumps(info))
     before = {path: path.read_bytes() for path in run.iterdir()}
@@ -195,15 +198,15 @@ def test_changed_versions_are_said_and_kept(lgg, tmp_path, monkeypatch) -> None:
 def test_every_loss_comes_back_from_the_record(lgg, tmp_path, monkeypatch) -> None:
     path = tmp_path / "teacher.safetensors"
     net = build_net("small_cnn-3", num_classes=10, in_channels=1)
-    saved = SavedNet.describe("small_cnn-3", _distill.open_images("digits", limit=100)[0])
+    saved = SavedNet.describe("small_cnn-3", open_images("digits", limit=100).train)
     saved.write(net, path)
     asked = []
-    monkeypatch.setattr(_distill, "run_distill", lambda request, **rest: asked.append(request))
+    monkeypatch.setattr(_train, "train_one", lambda config, **rest: asked.append(config))
     losses = "hkd+dkd+dist+rkd+rkd-a+sp+pkt+cc+at+gkd"
     words = ["--loss", losses, "--teacher-weights", path, "--gradient-ratio", "gkd=0.5", "--k", 3]
     assert lgg(*WORDS, *words, "--student-taps", "stage1,pool").code == 0
-    run = RunFolder.create(tmp_path / "run", command="lgg", config=_distill.asdict(asked[0]))
-    assert _distill.recorded_request(run) == asked[0]
+    run = RunFolder.create(tmp_path / "run", command="lgg", config=to_plain(asked[0]))
+    assert from_plain(run.info.config) == asked[0]
 
 
 def test_a_budget_ends_between_epochs(lgg, tmp_path, ticking) -> None:
@@ -212,7 +215,7 @@ def test_a_budget_ends_between_epochs(lgg, tmp_path, ticking) -> None:
     assert done.code == 0, done.err
     assert done.out.splitlines()[-1] == (
         "the time budget of 1.5m has no room for another epoch after epoch 3 of 9; what was done "
-        f"is in {run}; go on with `lgg distill --resume {run}`"
+        f"is in {run}; go on with `lgg train --resume {run}`"
     )
     assert RunFolder.open(run).info.status == "interrupted"
     assert TrainingState.read(run / "state.pt").epoch == 3
@@ -282,7 +285,7 @@ def test_a_signal_ends_a_run_that_can_be_resumed(nursery, tmp_path, number, code
         time.sleep(0.01)
     os.kill(pid, number)
     assert nursery.wait() == code, nursery.log()
-    sentence = f"what was done is in {run}; go on with `lgg distill --resume {run}`"
+    sentence = f"what was done is in {run}; go on with `lgg train --resume {run}`"
     assert f"lgg: interrupted; {sentence}\n" in nursery.log()
     opened = RunFolder.open(run)
     assert opened.info.status == "interrupted"
@@ -290,7 +293,7 @@ def test_a_signal_ends_a_run_that_can_be_resumed(nursery, tmp_path, number, code
     assert [row["epoch"] for row in opened.metrics()] == list(range(1, state.epoch + 1))
     net = build_net("small_cnn-2", num_classes=10, in_channels=1)
     state.restore_student(net)
-    saved = SavedNet.read(run / "student.safetensors")
+    saved = SavedNet.read(run / "model.safetensors")
     assert saved is not None
     saved.write(net, tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == student(run)
@@ -325,7 +328,7 @@ def test_a_file_that_finds_no_room(nursery, tmp_path) -> None:
     limit = (whole / "state.pt").stat().st_size - 600
     assert nursery.run(*words, "--out", run, folder=run, largest_file=limit) == 2, nursery.log()
     assert "lgg: cannot write" in nursery.log()
-    assert f"then go on with `lgg distill --resume {run}`" in nursery.log()
+    assert f"then go on with `lgg train --resume {run}`" in nursery.log()
     assert "Traceback" not in nursery.log()
     opened = RunFolder.open(run)
     assert opened.info.status == "failed"
@@ -377,14 +380,14 @@ def test_a_full_disk(nursery, small_disk, tmp_path) -> None:
 
 def test_divergence_keeps_the_last_good_epoch(lgg, tmp_path, monkeypatch) -> None:
     run = tmp_path / "run"
-    real = _distill.fit
+    real = _execute.fit
 
     def poisoned(objective, *arguments, **options):
         for report in real(objective, *arguments, **options):
             yield report
             objective.student.linear.weight.data.fill_(1e38)
 
-    monkeypatch.setattr(_distill, "fit", poisoned)
+    monkeypatch.setattr(_execute, "fit", poisoned)
     done = lgg(*WORDS, "--epochs", 3, "--out", run)
     assert done.code == 2
     assert "lgg: training diverged: the term 'ce' is nan in step 1 of epoch 2" in done.err

@@ -12,8 +12,8 @@ import time
 import pytest
 
 from tests.shared import SHARED, needs_shared
+from torchlgg.nets import SavedNet
 from torchlgg.records import RunFolder
-from torchlgg.training import SavedNet
 
 DISTILL = ["distill", "--data", "digits", "--limit", 200, "--batch-size", 50, "--epochs", 2]
 
@@ -37,11 +37,16 @@ def test_distill_then_evaluate(lgg, teacher, tmp_path) -> None:
     assert float(shares["gkd"]) == pytest.approx(
         100 * seconds[list(shares).index("gkd")] / sum(seconds), abs=0.06
     )
-    student = run.results()[-1]
-    assert student.tags == {"network": "small_cnn-2", "method": "hkd+gkd", "seed": "0"}
+    teacher_result, student, best = run.results()
+    assert (teacher_result.subject, student.task) == ("teacher", "distill")
+    assert best.task == "distill, best on validation"
+    assert student.tags == best.tags
+    assert student.tags == {
+        "recipe": "distill", "network": "small_cnn-2", "method": "hkd+gkd", "seed": "0",
+    }  # fmt: skip
     assert "graph distance pool" in [measured.name for measured in student.measurements]
 
-    again = lgg("evaluate", "--weights", out / "student.safetensors", "--data", "digits")
+    again = lgg("evaluate", "--weights", out / "model.safetensors", "--data", "digits")
     assert again.code == 0, again.err
     assert again.out == f"{student.measurements[0]}\n"
 
@@ -64,7 +69,7 @@ def test_same_seed_same_student(lgg, tmp_path) -> None:
     words = [*DISTILL, "--student", "small_cnn-2", "--loss", "none"]
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         assert lgg(*words, "--seed", seed, "--out", tmp_path / name).code == 0
-    a, b, c = ((tmp_path / name / "student.safetensors").read_bytes() for name in "abc")
+    a, b, c = ((tmp_path / name / "model.safetensors").read_bytes() for name in "abc")
     assert a == b
     assert a != c
 
@@ -180,4 +185,4 @@ def test_ctrl_c_leaves_a_student_and_a_record(tmp_path) -> None:
     assert RunFolder.open(out).info.status == "interrupted"
     rows = [json.loads(line) for line in metrics.read_text().splitlines()]
     assert [row["epoch"] for row in rows] == list(range(1, len(rows) + 1))
-    assert SavedNet.read(out / "student.safetensors") is not None
+    assert SavedNet.read(out / "model.safetensors") is not None

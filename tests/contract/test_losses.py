@@ -84,7 +84,7 @@ def test_the_case_knows_every_option(case):
         name for name, p in signature.parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY
     }
     swept = {name for setting in case.settings for name in setting}
-    assert options - {"labels"} == swept
+    assert options - {"labels", "group"} == swept
 
 
 def test_the_cases_know_every_graph_option():

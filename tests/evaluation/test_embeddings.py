@@ -8,7 +8,8 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from torchlgg.core import InputError
 from torchlgg.data import ImageSet, open_images
-from torchlgg.evaluation import embed, evaluate_embeddings, nearest_neighbors
+from torchlgg.evaluation import embed, evaluate_embeddings
+from torchlgg.metrics import nearest_neighbors
 from torchlgg.nets import build_net
 
 

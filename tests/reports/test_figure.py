@@ -86,9 +86,10 @@ def test_it_leaves_matplotlibs_settings_as_they_were(tmp_path):
 def drawn(panels, caption="c"):
     from matplotlib import style
 
-    from torchlgg.reports._figure import _STYLE, _draw
+    from torchlgg.reports._figure import _draw
+    from torchlgg.reports._style import STYLE
 
-    with style.context(["default", _STYLE]):
+    with style.context(["default", STYLE]):
         return _draw(panels, caption)
 
 

@@ -115,7 +115,7 @@ def _child(request: dict) -> None:
 def _serve() -> None:
     import torch
 
-    import torchlgg.cli._distill  # noqa: F401  (what every run would load)
+    import torchlgg.cli._train  # noqa: F401  (what every run would load)
     from torchlgg.data import open_images
 
     torch.set_num_threads(1)

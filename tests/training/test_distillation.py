@@ -8,7 +8,7 @@ import pytest
 
 from torchlgg.core import InputError
 from torchlgg.graphs import GraphSpec
-from torchlgg.training import GKD, HKD, SP, DistillationConfig, parse_losses, parse_numbers
+from torchlgg.training import GKD, HKD, SP, Distill, parse_losses, parse_numbers
 
 WEIGHTS = {
     "hkd": 16.0,
@@ -68,39 +68,39 @@ def test_numbers_that_are_none(words: list[str], sentence: str) -> None:
 
 
 def test_weights_are_the_published_ones_unless_given() -> None:
-    config = DistillationConfig(losses=tuple(WEIGHTS), weights={"sp": 7.0, "hkd": 0.5})
-    assert {term.name: term.weight for term in config.terms} == WEIGHTS | {"sp": 7.0, "hkd": 0.5}
+    config = Distill(losses=tuple(WEIGHTS), weights={"sp": 7.0, "hkd": 0.5})
+    assert {term.name: term.weight for term in config.losses} == WEIGHTS | {"sp": 7.0, "hkd": 0.5}
     assert config.names == tuple(WEIGHTS)
-    assert all(term.gradient_ratio is None for term in config.terms)
+    assert all(term.gradient_ratio is None for term in config.losses)
 
 
 def test_names_and_terms_mix() -> None:
     graphs = GKD(spec=GraphSpec.graph_kd(5), power=3, weight=2.0)
-    config = DistillationConfig(losses=("hkd", graphs), weights={"gkd": 4.0})
-    assert config.terms == (HKD(), replace(graphs, weight=4.0))
-    assert config == DistillationConfig(losses=(HKD(), replace(graphs, weight=4.0)))
+    config = Distill(losses=("hkd", graphs), weights={"gkd": 4.0})
+    assert config.losses == (HKD(), replace(graphs, weight=4.0))
+    assert config == Distill(losses=(HKD(), replace(graphs, weight=4.0)))
     with pytest.raises(InputError, match=r"each loss once, got gkd \+ gkd"):
-        DistillationConfig(losses=("gkd", graphs))
+        Distill(losses=("gkd", graphs))
 
 
 def test_what_is_replaced_and_what_stays() -> None:
-    config = DistillationConfig(losses=("hkd", GKD(power=2)), weights={"hkd": 3.0})
-    assert replace(config, weights={"gkd": 9.0}).terms == (
+    config = Distill(losses=("hkd", GKD(power=2)), weights={"hkd": 3.0})
+    assert replace(config, weights={"gkd": 9.0}).losses == (
         HKD(weight=3.0),
         GKD(power=2, weight=9.0),
     )
-    assert replace(config, student_taps=("pool",)).terms == config.terms
-    assert replace(config, losses=("sp",)).terms == (SP(),)
+    assert replace(config, student_taps=("pool",)).losses == config.losses
+    assert replace(config, losses=("sp",)).losses == (SP(),)
     assert replace(config, gradient_ratios={"hkd": 1.0}).term("hkd").gradient_ratio == 1.0
 
 
 def test_the_record_holds_every_setting_that_is_used_and_no_other() -> None:
-    found = asdict(DistillationConfig(losses=("hkd", "rkd-a"), gradient_ratios={"hkd": 2.0}))
+    found = asdict(Distill(losses=("hkd", "rkd-a"), gradient_ratios={"hkd": 2.0}))
     assert found["losses"] == (
         {"name": "hkd", "weight": 16.0, "gradient_ratio": 2.0, "temperature": 4.0},
         {"name": "rkd-a", "weight": 50.0, "gradient_ratio": None, "taps": "all"},
     )
-    assert set(found) == {"losses", "student_taps", "teacher_taps"}
+    assert set(found) == {"losses", "student_taps", "teacher_taps", "pair_taps"}
 
 
 def test_sentences() -> None:
@@ -111,12 +111,12 @@ def test_sentences() -> None:
         ({"gkd": float("nan")}, "the `weight` of gkd must be positive, got nan"),
     ):
         with pytest.raises(InputError, match=sentence):
-            DistillationConfig(losses=("gkd",), weights=weights)
+            Distill(losses=("gkd",), weights=weights)
     with pytest.raises(InputError, match="`weights` names 'gkd', which is not summed; no loss is"):
-        DistillationConfig(losses=(), weights={"gkd": 1.0})
+        Distill(losses=(), weights={"gkd": 1.0})
     with pytest.raises(InputError, match="`gradient_ratios` names 'sp', which is not summed"):
-        DistillationConfig(gradient_ratios={"sp": 1.0})
+        Distill(gradient_ratios={"sp": 1.0})
     with pytest.raises(InputError, match="the `gradient_ratio` of gkd must be positive, got -1"):
-        DistillationConfig(gradient_ratios={"gkd": -1.0})
+        Distill(gradient_ratios={"gkd": -1.0})
     with pytest.raises(InputError, match="'gkd' has a weight and a gradient ratio"):
-        DistillationConfig(weights={"gkd": 1.0}, gradient_ratios={"gkd": 1.0})
+        Distill(weights={"gkd": 1.0}, gradient_ratios={"gkd": 1.0})

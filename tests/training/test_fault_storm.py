@@ -14,9 +14,8 @@ import torch
 
 from tests.training.faults import Nursery
 from torchlgg.data import open_images
-from torchlgg.nets import build_net
+from torchlgg.nets import SavedNet, build_net
 from torchlgg.records import RunFolder
-from torchlgg.training import SavedNet
 
 KILLED = -signal.SIGKILL
 
@@ -45,7 +44,7 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> list[object]:
 def go_on(run: Path, words: list[object]) -> list[object]:
     """The command a person would type next."""
     if (run / "run.json").exists():
-        return ["distill", "--resume", run]
+        return ["train", "--resume", run]
     return [*words, "--out", run]
 
 
@@ -54,7 +53,8 @@ def what_is_left(run: Path) -> tuple[object, ...]:
     opened = RunFolder.open(run)
     timed = {"seconds", "images_per_second", "part_seconds"}
     return (
-        (run / "student.safetensors").read_bytes(),
+        (run / "model.safetensors").read_bytes(),
+        (run / "best.safetensors").read_bytes(),
         [{k: v for k, v in row.items() if k not in timed} for row in opened.metrics()],
         [(result.subject, result.measurements) for result in opened.results()],
         opened.info.status,
@@ -70,7 +70,7 @@ def unbroken(nursery: Nursery, words: list[object], run: Path) -> tuple[object, 
 def test_three_kills(nursery: Nursery, words: list[object], tmp_path: Path) -> None:
     words = [*words, "--epochs", 4]
     expected = unbroken(nursery, words, tmp_path / "unbroken")
-    assert [row["epoch"] for row in expected[1]] == [1, 2, 3, 4]
+    assert [row["epoch"] for row in expected[2]] == [1, 2, 3, 4]
     run = tmp_path / "run"
     for die_at in (16, 9, 14):
         assert nursery.run(*go_on(run, words), folder=run, die_at=die_at) == KILLED, nursery.log()

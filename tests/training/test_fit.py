@@ -12,13 +12,12 @@ from torchlgg.core import InputError
 from torchlgg.data import ImageSet, open_images
 from torchlgg.graphs import GraphSpec
 from torchlgg.metrics import error_rate
-from torchlgg.nets import build_net
+from torchlgg.nets import SavedNet, build_net
 from torchlgg.training import (
     GKD,
-    DistillationConfig,
+    Distill,
     EpochReport,
     Objective,
-    SavedNet,
     TrainingConfig,
     fit,
     load_net,
@@ -97,8 +96,8 @@ def test_a_step_is_stochastic_gradient_descent(digits: ImageSet) -> None:
 
 def test_last_batch_that_is_too_small_is_left_out(digits: ImageSet) -> None:
     teacher = small_net(1, "small_cnn-4")
-    distillation = DistillationConfig(losses=(GKD(spec=GraphSpec.graph_kd(10)),))
-    objective = Objective(small_net(), teacher=teacher, config=distillation)
+    distillation = Distill(losses=(GKD(spec=GraphSpec.graph_kd(10)),))
+    objective = Objective(small_net(), teacher=teacher, task=distillation)
     part = digits.subset(torch.arange(64 + 10))
     [report] = fit(objective, part, replace(CONFIG, epochs=1))
     assert report.steps == 1

@@ -13,7 +13,7 @@ from torchlgg import losses
 from torchlgg.core import InputError
 from torchlgg.graphs import GraphSpec
 from torchlgg.nets import build_net
-from torchlgg.training import AT, GKD, RKD, SP, DistillationConfig, Objective, StepTerms, View
+from torchlgg.training import AT, GKD, RKD, SP, Distill, Objective, StepTerms, View
 from torchlgg.training._clock import Clock
 from torchlgg.training._gradient_norms import GradientNorms
 
@@ -52,8 +52,8 @@ def batch(seed: int = 7) -> tuple[Tensor, Tensor]:
 
 
 def objective(*terms, student: nn.Module | None = None, **options) -> Objective:
-    config = DistillationConfig(losses=terms, **options)
-    return Objective(student or Chain(4, 0), teacher=Chain(6, 1), config=config)
+    config = Distill(losses=terms, **options)
+    return Objective(student or Chain(4, 0), teacher=Chain(6, 1), task=config)
 
 
 Published = Callable[[Tensor, Tensor, list[Tensor], list[Tensor], Tensor], Tensor]
@@ -130,7 +130,7 @@ def test_settings_reach_the_losses() -> None:
     logits, taps = Chain(4, 0).by_hand(x)
     target, theirs = Chain(6, 1).by_hand(x)
     spec = GraphSpec.graph_kd(3)
-    config = DistillationConfig(losses=tuple(PUBLISHED))
+    config = Distill(losses=tuple(PUBLISHED))
     for name, settings, expected in (
         ("hkd", {"temperature": 2.0}, losses.soft_target_loss(logits, target, temperature=2.0)),
         (
@@ -165,7 +165,7 @@ def test_settings_reach_the_losses() -> None:
 @pytest.mark.parametrize("name", ["rkd", "rkd-a", "sp", "pkt", "cc", "at", "gkd"])
 def test_a_term_may_have_its_own_taps(name: str) -> None:
     chosen = "first" if name == "at" else "second"
-    term = DistillationConfig(losses=(name,)).term(name)
+    term = Distill(losses=(name,)).term(name)
     student, teacher = Chain(4, 0).by_hand(batch()[0]), Chain(6, 1).by_hand(batch()[0])
     place = {"first": 0, "second": 1}[chosen]
     alone = [[taps[place]] for _, taps in (student, teacher)]
@@ -205,14 +205,14 @@ def test_attention_takes_the_maps_among_the_taps() -> None:
 
 
 def test_taps_of_other_resolution_are_named() -> None:
-    config = DistillationConfig(losses=("at",))
-    coarse = Objective(Chain(4, 0, stride=2), teacher=Chain(6, 1), config=config)
+    config = Distill(losses=("at",))
+    coarse = Objective(Chain(4, 0, stride=2), teacher=Chain(6, 1), task=config)
     with pytest.raises(InputError, match=r"`student\['first'\]` and `teacher\['first'\]`.*\(1, 1"):
         # one position on one side: named, it is asked for all the same
         Objective(
             Chain(4, 0, stride=2),
             teacher=Chain(6, 1),
-            config=DistillationConfig(losses=(AT(taps=("first",)),)),
+            task=Distill(losses=(AT(taps=("first",)),)),
         ).rehearse(*(part[..., :4, :4] if part.ndim == 4 else part for part in batch()))
     with pytest.raises(InputError, match=r"student\['first'\] has \(2, 2\), teacher.*\(3, 3\)"):
         coarse.rehearse(*batch())
@@ -224,7 +224,7 @@ def test_taps_of_other_resolution_are_named() -> None:
 def alone(*terms, seed: int = 7, **options) -> dict[str, float]:
     """The norm of each bare loss's gradient at the parameters, in a backward pass of its own."""
     x, labels = batch(seed)
-    config = DistillationConfig(losses=terms, **options)
+    config = Distill(losses=terms, **options)
     found = {}
     for name in ("ce", *config.names):
         student = Chain(4, 0)
@@ -415,7 +415,7 @@ def test_teacher_is_in_eval_mode_and_keeps_its_statistics() -> None:
     torch.manual_seed(0)
     teacher = build_net("small_cnn-3", num_classes=10, in_channels=1).train()
     student = build_net("small_cnn-2", num_classes=10, in_channels=1)
-    tested = Objective(student, teacher=teacher, config=DistillationConfig())
+    tested = Objective(student, teacher=teacher, task=Distill())
     before = teacher.stage1.bn.running_mean.clone()
     tested.backward(torch.randn(4, 1, 8, 8), torch.tensor([0, 1, 2, 3]), Clock(CPU))
     assert not teacher.training
@@ -426,17 +426,17 @@ def test_sentences() -> None:
     x, labels = batch()
     student, teacher = Chain(4, 0), Chain(6, 1)
     with pytest.raises(InputError, match=r"the losses hkd\+gkd need a teacher"):
-        Objective(student, config=DistillationConfig(losses=("hkd", "gkd")))
-    one = DistillationConfig(student_taps=("first",))
+        Objective(student, task=Distill(losses=("hkd", "gkd")))
+    one = Distill(student_taps=("first",))
     with pytest.raises(InputError, match=r"the student has 1 \(first\) and the teacher 2"):
-        Objective(student, teacher=teacher, config=one).rehearse(x, labels)
-    unknown = DistillationConfig(student_taps=("frist", "second"))
+        Objective(student, teacher=teacher, task=one).rehearse(x, labels)
+    unknown = Distill(student_taps=("frist", "second"))
     with pytest.raises(InputError, match="did you mean 'first'"):
-        Objective(student, teacher=teacher, config=unknown).rehearse(x, labels)
+        Objective(student, teacher=teacher, task=unknown).rehearse(x, labels)
     with torch.no_grad():
         teacher.second[2].bias[2] = torch.nan
     with pytest.raises(InputError, match=r"`teacher\['second'\]` must be finite; 9 of its 54"):
-        Objective(student, teacher=teacher, config=DistillationConfig()).rehearse(x, labels)
+        Objective(student, teacher=teacher, task=Distill()).rehearse(x, labels)
 
 
 def test_smallest_batch() -> None:

@@ -16,7 +16,7 @@ from torchlgg.nets import build_net
 from torchlgg.training import (
     GKD,
     HKD,
-    DistillationConfig,
+    Distill,
     DivergedError,
     Objective,
     TrainingConfig,
@@ -25,7 +25,7 @@ from torchlgg.training import (
 )
 
 CONFIG = TrainingConfig(epochs=4, batch_size=40, crop_padding=1, decay_at=(0.5,))
-DISTILLATION = DistillationConfig(losses=("hkd", GKD(gradient_ratio=1.0)))
+DISTILLATION = Distill(losses=("hkd", GKD(gradient_ratio=1.0)))
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ class Dropping(nn.Module):
 def objective() -> Objective:
     torch.manual_seed(1)
     teacher = build_net("small_cnn-3", num_classes=10, in_channels=1)
-    return Objective(Dropping(), teacher=teacher, config=DISTILLATION)
+    return Objective(Dropping(), teacher=teacher, task=DISTILLATION)
 
 
 def states_of(digits: ImageSet, objective: Objective, config=CONFIG) -> list[TrainingState]:
@@ -124,7 +124,7 @@ def test_asking_for_something_else(digits: ImageSet) -> None:
     with pytest.raises(InputError, match="`epochs` was 4 and is 5; what a run was asked for"):
         go_on(config=replace(CONFIG, epochs=5))
     other = objective()
-    other.config = replace(DISTILLATION, losses=(HKD(temperature=2.0),))
+    other.task = replace(DISTILLATION, losses=(HKD(temperature=2.0),))
     with pytest.raises(InputError, match="`losses` was"):
         go_on(asked=other)
     changed = digits.images.clone()
@@ -166,7 +166,7 @@ def test_files_that_are_no_state(digits: ImageSet, tmp_path: Path) -> None:
     torch.save({"format": "torchlgg training state", "version": 99}, path)
     with pytest.raises(InputError, match="has version 99 of the format of training states"):
         TrainingState.read(path)
-    torch.save({"format": "torchlgg training state", "version": 1, "reports": []}, path)
+    torch.save({"format": "torchlgg training state", "version": 2, "reports": []}, path)
     with pytest.raises(InputError, match="written by another version of torchlgg"):
         TrainingState.read(path)
     torch.save({"a": torch.ones(1)}, path)
@@ -203,7 +203,7 @@ def test_a_gradient_that_turns_nan_leaves_no_state(digits: ImageSet) -> None:
 
 def test_a_tap_that_turns_nan_is_named(digits: ImageSet) -> None:
     teacher = build_net("small_cnn-3", num_classes=10, in_channels=1)
-    asked = Objective(Dropping(), teacher=teacher, config=DistillationConfig(losses=("gkd",)))
+    asked = Objective(Dropping(), teacher=teacher, task=Distill(losses=("gkd",)))
     steps = 0
 
     def poison(module: nn.Module, inputs: object, output: torch.Tensor) -> torch.Tensor:

@@ -48,7 +48,9 @@ def capture(model: nn.Module, layers: Layers, *, pool: Pool | None = None) -> It
             from path to alias; or ``"auto"``: the model's `auto_taps` if it has them, else the
             ends of its stages: the last modules before each stride of the trunk, or the repeated
             blocks where there are no strides, or the layers where there are no blocks, at most
-            twelve, without stem and head. `dry_run` shows them.
+            twelve, without stem and head; or ``"relu"``: the model's `relu_taps` if it has them,
+            else every module that is a ReLU or one of its kin (leaky, ELU, GELU, SiLU, hard
+            swish). `dry_run` shows them.
         pool: None for the outputs as they are; ``"mean"`` or ``"max"`` over the places of maps
             (N, C, H, W) and over the tokens of sequences (N, T, D), batch first; ``"cls"`` for
             the first token of sequences. Vectors (N, D) stay as they are. Maps with the channels

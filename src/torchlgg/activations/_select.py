@@ -19,12 +19,14 @@ from torchlgg.activations._auto import auto_paths
 from torchlgg.core import InputError, did_you_mean
 
 Layers = str | Sequence[str] | Mapping[str, str]
-"""A path, a glob or "auto"; a sequence of paths and globs; or a mapping from path to alias."""
+"""A path, a glob, "auto" or "relu"; a sequence of paths and globs; or a mapping to aliases."""
 
 _EXPECTED = (
-    "`layers` must be a path, a glob, 'auto', a list of paths and globs, or a mapping from path "
-    "to alias"
+    "`layers` must be a path, a glob, 'auto', 'relu', a list of paths and globs, or a mapping "
+    "from path to alias"
 )
+
+_RECTIFIERS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Hardswish)
 
 _WRAPPED_ATTRIBUTES = ("_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module")
 
@@ -119,13 +121,13 @@ def select(model: nn.Module, layers: Layers) -> Selection:
     paths = dict(walk(model))
     if isinstance(layers, Mapping):
         return _select_aliases(model, paths, layers)
-    if isinstance(layers, str) and layers != "auto":
+    if isinstance(layers, str) and layers not in ("auto", "relu"):
         layers = [layers]
-    elif layers == "auto":
-        declared = getattr(model, "auto_taps", None)
+    elif layers in ("auto", "relu"):
+        declared = getattr(model, f"{layers}_taps", None)
         if declared is None:  # chosen by rule, so that some of them may not run
-            chosen = auto_paths(model, unwrap)
-            return Selection({path: paths[path] for path in chosen}, {"auto": chosen})
+            chosen = auto_paths(model, unwrap) if layers == "auto" else _relus(model, paths)
+            return Selection({path: paths[path] for path in chosen}, {str(layers): chosen})
         layers = declared
     if not isinstance(layers, Iterable):
         raise InputError(f"{_EXPECTED}, got {layers!r}")
@@ -166,6 +168,20 @@ def _select_aliases(
         modules[alias] = module
     _refuse_same_module({path: modules[alias] for path, alias in layers.items()})
     return Selection(modules, {path: (alias,) for path, alias in layers.items()})
+
+
+def _relus(model: nn.Module, paths: Mapping[str, nn.Module]) -> tuple[str, ...]:
+    """The first path of each activation of the rectifying kind."""
+    first: dict[int, str] = {}
+    for path, module in paths.items():
+        if isinstance(module, _RECTIFIERS):
+            first.setdefault(id(module), path)
+    if not first:
+        raise InputError(
+            f"`layers` is 'relu', but {type(model).__name__} has no ReLU, GELU or SiLU among its "
+            "modules; name its layers"
+        )
+    return tuple(first.values())
 
 
 def _checked(wish: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -47,6 +48,96 @@ def _lgg(
     ] = False,
 ) -> None:
     pass
+
+
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="Change a setting, such as training.epochs=30."
+    ),
+]
+Resume = Annotated[
+    Path | None,
+    typer.Option(
+        help="Go on with the run in this folder, as it was asked for; only --time-budget goes "
+        "with it."
+    ),
+]
+TimeBudget = Annotated[
+    str | None,
+    typer.Option(help="Stop in time, to be resumed: so many seconds, minutes or hours, as 9m."),
+]
+
+
+@app.command()
+def train(
+    context: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RECIPE",
+            help="A name of `lgg recipes`, a YAML file, or module:function of your own.",
+        ),
+    ] = None,
+    settings: Settings = None,
+    data: Annotated[str | None, typer.Option(help=_DATA_HELP)] = None,
+    teacher_weights: Annotated[
+        Path | None, typer.Option(help="The teacher's weights: safetensors or a state dict.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder of the run; runs/RECIPE if not given.")
+    ] = None,
+    overwrite: Overwrite = False,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Print the whole configuration, and stop.")
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="List the layers that are compared, with shapes, and stop."),
+    ] = False,
+    resume: Resume = None,
+    time_budget: TimeBudget = None,
+) -> None:
+    """Train by a recipe: to classify, distil, embed or make robust."""
+    if resume is not None:
+        from torchlgg.cli._train import resume_one
+
+        _refuse_all_but(context, "resume", "time_budget")
+        resume_one(resume, time_budget=time_budget)
+        return
+    if name is None:
+        raise InputError("`lgg train` needs a recipe, such as fast/classify; see `lgg recipes`")
+    from torchlgg.recipes import recipe, with_settings
+
+    words = [f"data.source={json.dumps(data)}"] if data is not None else []
+    if teacher_weights is not None:
+        words.append(f"teacher.weights={json.dumps(str(teacher_weights))}")
+    config = with_settings(recipe(name), [*words, *(settings or ())])
+    if print_config:
+        import yaml
+
+        from torchlgg.recipes import to_plain
+
+        typer.echo(yaml.safe_dump(to_plain(config), sort_keys=False), nl=False)
+        return
+    from torchlgg.cli._train import list_taps, train_one
+
+    if dry_run:
+        list_taps(config)
+        return
+    folder = out if out is not None else Path("runs") / config.recipe.replace(":", "-")
+    train_one(config, out=folder, overwrite=overwrite, time_budget=time_budget)
+
+
+@app.command()
+def recipes() -> None:
+    """List the recipes of `lgg train`."""
+    from torchlgg.recipes import recipe_names
+
+    found = recipe_names()
+    width = max(map(len, found))
+    for name, line in found.items():
+        typer.echo(f"{name:{width}}  {line}")
 
 
 @app.command()
@@ -106,13 +197,22 @@ def distill(
     student_taps: Annotated[
         str, typer.Option(help="The student's layers: names or globs with commas, or 'auto'.")
     ] = "auto",
-    teacher_taps: Annotated[
-        str, typer.Option(help="The teacher's layers, as many, paired in order.")
-    ] = "auto",
+    teacher_taps: Annotated[str, typer.Option(help="The teacher's layers.")] = "auto",
+    pair_taps: Annotated[
+        Literal["order", "end", "name"],
+        typer.Option(
+            help="'order': as many, in order; 'end': from the last one back; 'name': those that "
+            "both have."
+        ),
+    ] = "order",
     seed: Annotated[int, typer.Option(help="Of the weights, the batches and the crops.")] = 0,
     out: Annotated[Path, typer.Option(help="The folder of this run.")] = Path("runs/distill"),
     overwrite: Overwrite = False,
     device: Device = "auto",
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="List the layers that are compared, with shapes, and stop."),
+    ] = False,
     resume: Annotated[
         Path | None,
         typer.Option(
@@ -126,14 +226,17 @@ def distill(
     ] = None,
 ) -> None:
     """Train a student on labelled images and on the geometry of a teacher."""
-    from torchlgg.cli._distill import resume_distill, run_distill
-    from torchlgg.cli._distill_request import DistillRequest
+    from torchlgg.cli._train import list_taps, resume_one, train_one
+    from torchlgg.data import DataConfig
     from torchlgg.graphs import GraphSpec
+    from torchlgg.nets import NetConfig
+    from torchlgg.recipes import RunConfig
     from torchlgg.training import (
         DKD,
         GKD,
         HKD,
-        DistillationConfig,
+        Distill,
+        EngineConfig,
         Term,
         TrainingConfig,
         parse_losses,
@@ -142,45 +245,50 @@ def distill(
 
     if resume is not None:
         _refuse_all_but(context, "resume", "time_budget")
-        resume_distill(resume, time_budget=time_budget)
+        resume_one(resume, time_budget=time_budget)
         return
     if data is None:
         raise InputError("`--data` says which images to train on; or go on with a run by --resume")
+    names = parse_losses(loss)
+    if names and teacher_weights is None:
+        raise InputError(
+            f"`--loss {loss}` needs a teacher: pass --teacher-weights (or --loss none)"
+        )
     with_settings: dict[str, Term] = {
         "hkd": HKD(temperature=temperature),
         "dkd": DKD(temperature=temperature),
         "gkd": GKD(spec=GraphSpec.graph_kd(k), power=power),
     }
-    run_distill(
-        DistillRequest(
-            data=data,
-            limit=limit,
-            image_size=image_size,
-            validation=validation,
-            teacher_net=teacher_net,
-            teacher_weights=teacher_weights,
-            student_net=student,
-            device=device,
-            training=TrainingConfig(
-                epochs=epochs,
-                batch_size=batch_size,
-                learning_rate=learning_rate,
-                crop_padding=crop_padding,
-                flip=flip,
-                seed=seed,
-            ),
-            distillation=DistillationConfig(
-                losses=tuple(with_settings.get(name, name) for name in parse_losses(loss)),
-                weights=parse_numbers(weight or (), option="--weight"),
-                gradient_ratios=parse_numbers(gradient_ratio or (), option="--gradient-ratio"),
-                student_taps=_taps(student_taps),
-                teacher_taps=_taps(teacher_taps),
-            ),
+    teacher = None
+    if teacher_weights is not None:
+        teacher = NetConfig(name=teacher_net, weights=str(teacher_weights))
+    config = RunConfig(
+        data=DataConfig(source=data, limit=limit, image_size=image_size, validation=validation),
+        net=NetConfig(name=student),
+        teacher=teacher,
+        task=Distill(
+            losses=tuple(with_settings.get(name, name) for name in names),
+            weights=parse_numbers(weight or (), option="--weight"),
+            gradient_ratios=parse_numbers(gradient_ratio or (), option="--gradient-ratio"),
+            student_taps=_taps(student_taps),
+            teacher_taps=_taps(teacher_taps),
+            pair_taps=pair_taps,
         ),
-        out=out,
-        overwrite=overwrite,
-        time_budget=time_budget,
+        training=TrainingConfig(
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            crop_padding=crop_padding,
+            flip=flip,
+            seed=seed,
+        ),
+        engine=EngineConfig(device=device),
+        recipe="distill",
     )
+    if dry_run:
+        list_taps(config)
+        return
+    train_one(config, out=out, overwrite=overwrite, time_budget=time_budget)
 
 
 @app.command()

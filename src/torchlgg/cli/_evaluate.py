@@ -9,17 +9,19 @@ from torch import nn
 
 from torchlgg.cli._screen import (
     check_out,
-    choose_device,
     command_line,
     console,
-    device_names,
     progress_bar,
     recorded,
 )
-from torchlgg.data import ImageSet, open_images
+from torchlgg.data import ImageFiles, ImageSet, open_images
 from torchlgg.evaluation import embed, evaluate, evaluate_embeddings
+from torchlgg.nets import SavedNet
+from torchlgg.recipes import gpu_names
 from torchlgg.records import Result, RunFolder
-from torchlgg.training import SavedNet, load_net
+from torchlgg.training import choose_device, load_net
+
+Images = ImageFiles | ImageSet
 
 
 def run_evaluate(
@@ -62,7 +64,7 @@ def run_evaluate(
                 "embeddings": embeddings,
                 "limit": limit,
             },
-            gpus=device_names(place),
+            gpus=gpu_names(place),
             overwrite=overwrite,
         )
     with progress_bar("test images") as progress:
@@ -81,7 +83,12 @@ def run_evaluate(
 
 
 def _by_embeddings(
-    model: nn.Module, train: ImageSet, test: ImageSet, *, tap: str, subject: str
+    model: nn.Module,
+    train: Images,
+    test: Images,
+    *,
+    tap: str,
+    subject: str,
 ) -> Result:
     with progress_bar("embeddings") as progress:
         train_ND = embed(model, train, tap=tap, progress=progress)
@@ -98,27 +105,31 @@ def _by_embeddings(
 
 def _all_images(
     data: str, *, limit: int | None, image_size: int | None, saved: SavedNet | None
-) -> tuple[ImageSet, ImageSet]:
+) -> tuple[Images, Images]:
     """Training and test images, normalised as in training."""
     with progress_bar("reading images") as progress:
-        train, test = open_images(data, limit=limit, image_size=image_size, progress=progress)
+        train, test = open_images(
+            data, limit=limit, image_size=image_size, in_memory=True, progress=progress
+        )
     return _as_in_training(train, saved), _as_in_training(test, saved)
 
 
-def _as_in_training(images: ImageSet, saved: SavedNet | None) -> ImageSet:
+def _as_in_training(images: Images, saved: SavedNet | None) -> Images:
     if saved is None:
         return images
     return replace(images, mean=saved.mean, std=saved.std, statistics="given")
 
 
-def _test_images(data: str, *, image_size: int | None, saved: SavedNet | None) -> ImageSet:
+def _test_images(data: str, *, image_size: int | None, saved: SavedNet | None) -> Images:
     """The test images, normalised as in training.
 
     The training images are read only where nothing else says how they were normalised: neither the
     file of weights nor published constants of a known data set.
     """
     with progress_bar("reading images") as progress:
-        test = open_images(data, limit=1, image_size=image_size, progress=progress).test
+        test = open_images(
+            data, limit=1, image_size=image_size, in_memory=True, progress=progress
+        ).test
         if saved is not None or test.statistics == "published":
             return _as_in_training(test, saved)
-        return open_images(data, image_size=image_size, progress=progress).test
+        return open_images(data, image_size=image_size, in_memory=True, progress=progress).test

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import torch
 import typer
 from rich.console import Console
 from rich.progress import (
@@ -22,11 +21,9 @@ from rich.progress import (
 )
 
 from torchlgg.cli._stop import OutOfTime, Stopped
-from torchlgg.core import InputError, did_you_mean
+from torchlgg.core import InputError
 from torchlgg.records import Ending, RunFolder
 from torchlgg.training import DivergedError, EpochReport
-
-_DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -34,28 +31,6 @@ console = Console(highlight=False, soft_wrap=True)
 def command_line() -> str:
     """The command as the user could repeat it."""
     return shlex.join(["lgg", *sys.argv[1:]])
-
-
-def choose_device(name: str) -> torch.device:
-    """The device that an option names."""
-    if name == "auto":
-        accelerator = None
-        if torch.accelerator.is_available():
-            accelerator = torch.accelerator.current_accelerator()
-        return accelerator or torch.device("cpu")
-    if name.partition(":")[0] not in _DEVICES:
-        raise InputError(
-            f"`--device` must be one of {', '.join(map(repr, _DEVICES))}; got {name!r}"
-            f"{did_you_mean(name, _DEVICES)}"
-        )
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(
-            f"`--device {name}` is not to be had on this machine; pass 'auto' or 'cpu'"
-        ) from error
-    return device
 
 
 def check_out(out: Path, *, overwrite: bool, reads: Iterable[str | Path | None]) -> None:
@@ -74,11 +49,6 @@ def check_out(out: Path, *, overwrite: bool, reads: Iterable[str | Path | None])
                 f"`--out` {str(out)!r} would be replaced, and with it {str(source)!r}, which this "
                 "command reads; choose another folder"
             )
-
-
-def device_names(device: torch.device) -> list[str]:
-    """The accelerators in use, for the record."""
-    return [torch.cuda.get_device_name(device)] if device.type == "cuda" else []
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from torchlgg.core import InputError
-from torchlgg.data._image_set import describe
+from torchlgg.data._fields import describe
 
 
 def random_crop_flip(

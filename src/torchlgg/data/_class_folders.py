@@ -22,43 +22,41 @@ _SUFFIXES = frozenset(
 _TEST_NAMES = ("test", "validation", "valid", "val")
 
 
-class _Files(NamedTuple):
-    """The image files of one split, class by class, and the label of each."""
+class Files(NamedTuple):
+    """The image files of one split, class by class, the label of each, and the split's name."""
 
     paths: list[Path]
     labels: list[int]
+    name: str
+
+    def take(self, rows: NDArray[np.int64], *, name: str) -> Files:
+        """Some of them, under another name."""
+        return Files([self.paths[row] for row in rows], [self.labels[row] for row in rows], name)
+
+
+class ClassFolders(NamedTuple):
+    """Both splits of a folder of images, as files, with the names of their classes."""
+
+    train: Files
+    test: Files
     class_names: tuple[str, ...]
 
-    def take(self, rows: NDArray[np.int64]) -> _Files:
-        return _Files(
-            [self.paths[row] for row in rows], [self.labels[row] for row in rows], self.class_names
-        )
 
-
-def read_class_folders(
-    folder: Path,
-    *,
-    limit: int | None,
-    image_size: int | None,
-    seed: int,
-    progress: Callable[[int, int], None] | None,
-) -> Parts:
-    """Both splits of a folder of images.
+def find_class_folders(folder: Path, *, limit: int | None, seed: int) -> ClassFolders:
+    """Lists both splits of a folder of images.
 
     Args:
         folder: either has ``train`` and ``test`` (or ``validation``, ``valid``, ``val``) with one
             folder a class in each, or one folder a class, of which a fifth becomes the test set.
             Class folders are searched to any depth, but links to folders are not followed within.
         limit: number of training images, a random sample drawn by ``seed``.
-        image_size: see `PixelReader`.
         seed: of the test set where the folder has none, and of the sample.
-        progress: see `PixelReader`.
 
     Returns:
         Both splits; the classes are sorted by name, the images by path.
 
     Raises:
-        InputError: when the folder is laid out otherwise or an image cannot be used.
+        InputError: when the folder is laid out otherwise.
     """
     folders = {path.name.lower(): path for path in visible_folders(folder)}
     test_name = next((name for name in _TEST_NAMES if name in folders), None)
@@ -68,35 +66,60 @@ def read_class_folders(
             f"it; to set a fifth of the images aside instead, pass {folders['train']}"
         )
     if "train" in folders and test_name is not None:
-        train, test = _list_images(folders["train"]), _list_images(folders[test_name])
-        if train.class_names != test.class_names:
-            raise InputError(_different_classes(folders["train"], train, folders[test_name], test))
+        train, names = _list_images(folders["train"], name="train")
+        test, test_names = _list_images(folders[test_name], name=test_name)
+        if names != test_names:
+            raise InputError(
+                _different_classes(folders["train"], names, folders[test_name], test_names)
+            )
         split_name = ""
     else:
-        every = _list_images(folder)
+        every, names = _list_images(folder, name="all")
         for_test = held_out(np.array(every.labels), fraction=0.2, seed=seed)
         if not for_test.any():
             raise InputError(
                 f"`source` {folder} must have at least two images in some class to set test "
                 f"images aside; add images, or folders `train` and `test`"
             )
-        train, test = every.take(np.flatnonzero(~for_test)), every.take(np.flatnonzero(for_test))
-        test_name, split_name = "test", f" (random fifth for testing, seed={seed})"
-    chosen = train.take(random_sample(len(train.paths), limit, seed=seed))
-    total = len(chosen.paths) + len(test.paths)
+        train = every.take(np.flatnonzero(~for_test), name="train")
+        test = every.take(np.flatnonzero(for_test), name="test")
+        split_name = f" (random fifth for testing, seed={seed})"
+    rows = random_sample(len(train.paths), limit, seed=seed)
+    taken = train.take(rows, name=train_name(len(rows), len(train.paths)) + split_name)
+    return ClassFolders(taken, test, names)
+
+
+def read_class_folders(
+    found: ClassFolders,
+    *,
+    image_size: int | None,
+    progress: Callable[[int, int], None] | None,
+) -> Parts:
+    """Decodes both splits of a folder of images.
+
+    Args:
+        found: the files.
+        image_size: see `PixelReader`.
+        progress: see `PixelReader`.
+
+    Returns:
+        Both splits, in the order of the files.
+
+    Raises:
+        InputError: when an image cannot be used.
+    """
+    total = len(found.train.paths) + len(found.test.paths)
     reader = PixelReader(image_size=image_size, total=total, progress=progress)
 
-    def part(files: _Files, name: str) -> Part:
+    def part(files: Files) -> Part:
         stored = (StoredImage(path, str(path)) for path in files.paths)
-        return Part(reader.read(stored, len(files.paths)), torch.tensor(files.labels), name)
+        images = reader.read(stored, len(files.paths))
+        return Part(images, torch.tensor(files.labels), files.name)
 
-    name = train_name(len(chosen.paths), len(train.paths))
-    return Parts(
-        part(chosen, name + split_name), part(test, test_name + split_name), train.class_names
-    )
+    return Parts(part(found.train), part(found.test), found.class_names)
 
 
-def _list_images(folder: Path) -> _Files:
+def _list_images(folder: Path, *, name: str) -> tuple[Files, tuple[str, ...]]:
     classes = visible_folders(folder)
     if len(classes) < 2:
         found = f"only {classes[0].name!r}" if classes else "none"
@@ -115,15 +138,16 @@ def _list_images(folder: Path) -> _Files:
             )
         paths += images
         labels += [label] * len(images)
-    return _Files(paths, labels, tuple(path.name for path in classes))
+    return Files(paths, labels, name), tuple(path.name for path in classes)
 
 
-def _different_classes(train_folder: Path, train: _Files, test_folder: Path, test: _Files) -> str:
+def _different_classes(
+    train_folder: Path, train: tuple[str, ...], test_folder: Path, test: tuple[str, ...]
+) -> str:
     def only(names: Sequence[str], others: Sequence[str]) -> str:
         return ", ".join(sorted(set(names) - set(others))) or "no other"
 
     return (
         f"`source` must have the same class folders in {train_folder} and {test_folder}: only the "
-        f"first has {only(train.class_names, test.class_names)}, only the second "
-        f"{only(test.class_names, train.class_names)}"
+        f"first has {only(train, test)}, only the second {only(test, train)}"
     )

@@ -6,15 +6,22 @@ Shapes: N images, C channels, H rows, W columns.
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
 
 from torchlgg.core import InputError
+from torchlgg.data._fields import (
+    check_class_names,
+    check_labels,
+    check_statistics,
+    describe,
+    normalized,
+    positions,
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -64,10 +71,15 @@ class ImageSet:
 
     def __post_init__(self) -> None:
         _check_images(self.images)
-        _check_class_names(self.class_names)
-        _check_labels(self.labels, self.images, self.class_names)
+        check_class_names(self.class_names)
+        if isinstance(self.labels, Tensor) and self.labels.device != self.images.device:
+            raise InputError(
+                f"`images` and `labels` must be on one device: images are on {self.images.device}, "
+                f"labels on {self.labels.device}"
+            )
+        check_labels(self.labels, count=len(self.images), names=self.class_names)
         for name, values in (("mean", self.mean), ("std", self.std)):
-            _check_statistics(name, values, channels=self.images.shape[1])
+            check_statistics(name, values, channels=self.images.shape[1])
 
     def __len__(self) -> int:
         return self.images.shape[0]
@@ -80,7 +92,39 @@ class ImageSet:
             f"source={self.source!r})"
         )
 
-    def subset(self, indices: Tensor | Sequence[int]) -> ImageSet:
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of one image.
+
+        Example:
+            >>> from torchlgg.data import open_images
+            >>> open_images("digits").train.shape
+            (1, 8, 8)
+        """
+        _, channels, height, width = self.images.shape
+        return channels, height, width
+
+    def pixels(self, plan: Sequence[Tensor]) -> Iterator[Tensor]:
+        """The pixels of one batch after the other.
+
+        Args:
+            plan: (B,) positions a batch, as :func:`batches` and :func:`balanced_batches` draw
+                them, on any device.
+
+        Returns:
+            An iterator of one (B, C, H, W) uint8 tensor an entry, in order, each a copy on the
+            device of this set. The labels of a batch are ``labels[positions]``.
+
+        Example:
+            >>> from torchlgg.data import batches, open_images
+            >>> digits = open_images("digits").test
+            >>> [len(pixels) for pixels in digits.pixels(batches(359, batch_size=128))]
+            [128, 128, 103]
+        """
+        for index_B in plan:
+            yield self.images[index_B.to(self.images.device)]
+
+    def subset(self, indices: Tensor | Sequence[int]) -> Self:
         """The images at the given positions, in the given order, with everything else the same.
 
         Args:
@@ -98,24 +142,7 @@ class ImageSet:
             >>> digits.subset([5, 0, 5]).labels.tolist()
             [7, 0, 7]
         """
-        index = indices if isinstance(indices, Tensor) else torch.tensor(indices)
-        if index.ndim != 1 or index.numel() == 0:
-            raise InputError(
-                f"`indices` must be one row of at least one position, got shape "
-                f"{tuple(index.shape)}"
-            )
-        if index.is_floating_point() or index.is_complex() or index.dtype == torch.bool:
-            raise InputError(
-                f"`indices` must be whole numbers, got {index.dtype}; turn a mask into positions "
-                f"with `mask.nonzero().flatten()`"
-            )
-        low, high = int(index.min()), int(index.max())
-        if low < 0 or high >= len(self):
-            raise InputError(
-                f"`indices` must lie between 0 and {len(self) - 1} for {len(self)} images, got "
-                f"{low if low < 0 else high}"
-            )
-        index = index.to(device=self.images.device, dtype=torch.int64)
+        index = positions(indices, count=len(self)).to(self.images.device)
         return replace(self, images=self.images[index], labels=self.labels[index])
 
     def normalize(self, images: Tensor) -> Tensor:
@@ -138,19 +165,7 @@ class ImageSet:
             >>> print(f"{x.min():.3f} {x.max():.3f} {x.std():.3f}")
             -0.813 1.849 1.000
         """
-        channels = len(self.mean)
-        if not isinstance(images, Tensor) or images.dtype != torch.uint8:
-            raise InputError(f"`images` must be a uint8 tensor, got {describe(images)}")
-        if images.ndim < 3 or images.shape[-3] != channels:
-            raise InputError(
-                f"`images` must have shape (..., {channels}, H, W) as this set has {channels} "
-                f"channel(s), got {tuple(images.shape)}"
-            )
-        mean, std = (
-            torch.tensor(values, dtype=torch.float32, device=images.device).view(-1, 1, 1)
-            for values in (self.mean, self.std)
-        )
-        return images.to(torch.float32).div_(255).sub_(mean).div_(std)
+        return normalized(images, mean=self.mean, std=self.std)
 
     def content_hash(self) -> str:
         """A fingerprint of what the set holds, for records: SHA-256 of shape, pixels and labels.
@@ -180,54 +195,3 @@ def _check_images(images: Tensor) -> None:
             f"`images` must hold at least one image of at least one pixel, got shape "
             f"{tuple(images.shape)}"
         )
-
-
-def _check_class_names(names: tuple[str, ...]) -> None:
-    if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
-        raise InputError(
-            f"`class_names` must be a tuple of strings, got {type(names).__name__} {names!r}"
-        )
-    if not names:
-        raise InputError("`class_names` must name at least one class, got none")
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise InputError(f"`class_names` must be all different, but {repeated[0]!r} comes twice")
-
-
-def _check_labels(labels: Tensor, images: Tensor, names: tuple[str, ...]) -> None:
-    if not isinstance(labels, Tensor) or labels.dtype != torch.int64 or labels.ndim != 1:
-        raise InputError(f"`labels` must be an int64 tensor (N,), got {describe(labels)}")
-    if len(labels) != len(images):
-        raise InputError(
-            f"`images` and `labels` must describe the same examples: {len(images)} images, "
-            f"{len(labels)} labels"
-        )
-    if labels.device != images.device:
-        raise InputError(
-            f"`images` and `labels` must be on one device: images are on {images.device}, "
-            f"labels on {labels.device}"
-        )
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= len(names):
-        raise InputError(
-            f"`labels` must lie between 0 and {len(names) - 1} for {len(names)} class names, got "
-            f"{low if low < 0 else high}"
-        )
-
-
-def _check_statistics(name: str, values: tuple[float, ...], *, channels: int) -> None:
-    if not isinstance(values, tuple) or len(values) != channels:
-        raise InputError(
-            f"`{name}` must be a tuple of one number a channel, {channels} in all, got {values!r}"
-        )
-    if not all(math.isfinite(value) for value in values):
-        raise InputError(f"`{name}` must be finite, got {values!r}")
-    if name == "std" and min(values) <= 0:
-        raise InputError(f"`std` must be positive in every channel, got {values!r}")
-
-
-def describe(value: object) -> str:
-    """What a message says of a value that should have been a tensor of another kind."""
-    if isinstance(value, Tensor):
-        return f"{value.dtype} of shape {tuple(value.shape)}"
-    return type(value).__name__

@@ -21,14 +21,14 @@ def visible_folders(folder: Path) -> list[Path]:
         )
 
 
-def visible_files(folder: Path, *, suffixes: Collection[str]) -> list[Path]:
-    """The files in a folder whose ending, in lower case, is one of ``suffixes``."""
+def visible_files(folder: Path, *, suffixes: Collection[str] | None) -> list[Path]:
+    """The files in a folder whose ending, in lower case, is one of ``suffixes``; None is all."""
     with _listing(folder):
         return sorted(
             path
             for path in folder.iterdir()
             if not path.name.startswith(".")
-            and path.suffix.lower() in suffixes
+            and (suffixes is None or path.suffix.lower() in suffixes)
             and not path.is_dir()
         )
 

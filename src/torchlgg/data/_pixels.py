@@ -7,25 +7,29 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from torchlgg.core import InputError
+from torchlgg.data._pixel_store import FirstImage, PixelStore
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_CHUNK = 512  # images decoded between two reports of progress; bounds what waits to be stored
+CHUNK = 512  # images decoded between two reports of progress; bounds what waits to be stored
 _PIECE = 16  # images a thread takes at once: small pictures decode faster than threads hand over
-_THREADS = min(8, os.cpu_count() or 1)
+THREADS = min(8, os.cpu_count() or 1)
+_GREY = ("L", "1", "LA", "La")  # and those of 16 bits
+_ORIENTATION = 0x0112  # the EXIF tag
+_TURNED = (5, 6, 7, 8)  # its values that swap height and width
 
 
 class StoredImage(NamedTuple):
@@ -33,6 +37,14 @@ class StoredImage(NamedTuple):
 
     content: bytes | Path
     place: str
+
+
+class Header(NamedTuple):
+    """The size of an image that is upright, and whether it is grey."""
+
+    height: int
+    width: int
+    grey: bool
 
 
 class PixelReader:
@@ -62,7 +74,7 @@ class PixelReader:
         self._total = total
         self._progress = progress
         self._done = 0
-        self._first: tuple[tuple[int, int], str] | None = None
+        self._first: FirstImage | None = None
 
     def read(self, stored: Iterable[StoredImage], count: int) -> Tensor:
         """The pixels of one split.
@@ -78,54 +90,22 @@ class PixelReader:
             InputError: when an image does not decode, its size differs from the first one's, or
                 there is not enough memory for all of them.
         """
-        pixels: NDArray[np.uint8] | None = None
+        store = PixelStore(count, first=self._first)
         remaining = iter(stored)
-        row = 0
-        with ThreadPoolExecutor(_THREADS) as pool:
-            while chunk := list(islice(remaining, _CHUNK)):
+        with ThreadPoolExecutor(THREADS) as pool:
+            while chunk := list(islice(remaining, CHUNK)):
                 pieces = [chunk[start : start + _PIECE] for start in range(0, len(chunk), _PIECE)]
                 decoded = chain.from_iterable(pool.map(self._decode_piece, pieces))
                 for item, image in zip(chunk, decoded, strict=True):
-                    self._check_size(image, item.place)
-                    if pixels is None:
-                        pixels = _empty(count, 1 if image.ndim == 2 else 3, *image.shape[:2])
-                    if image.ndim == 3 and pixels.shape[1] == 1:
-                        pixels = np.repeat(pixels, 3, axis=1)
-                    pixels[row] = image if image.ndim == 2 else image.transpose(2, 0, 1)
-                    row += 1
+                    store.add(image, item.place)
                 self._done += len(chunk)
                 if self._progress is not None:
                     self._progress(self._done, self._total)
-        assert row == count, f"{row} images came, {count} were announced"
-        assert pixels is not None
-        return torch.from_numpy(pixels)
+        self._first = store.first
+        return store.tensor()
 
     def _decode_piece(self, piece: list[StoredImage]) -> list[NDArray[np.uint8]]:
         return [decode_image(item, image_size=self._image_size) for item in piece]
-
-    def _check_size(self, image: NDArray[np.uint8], place: str) -> None:
-        size = (image.shape[0], image.shape[1])
-        if self._first is None:
-            self._first = (size, place)
-        expected, first_place = self._first
-        if size != expected:
-            raise InputError(
-                f"`source` must hold images of one size, but {first_place} has "
-                f"{expected[0]} x {expected[1]} pixels (height x width) and {place} has "
-                f"{size[0]} x {size[1]}; pass `image_size` (`--image-size`) to resize and crop "
-                f"them all"
-            )
-
-
-def _empty(count: int, channels: int, height: int, width: int) -> NDArray[np.uint8]:
-    try:
-        return np.empty((count, channels, height, width), dtype=np.uint8)
-    except MemoryError as error:
-        raise InputError(
-            f"`source` must fit into memory, but {count} images of {height} x {width} pixels take "
-            f"{count * channels * height * width / 1e9:.1f} GB; pass a smaller `image_size` or "
-            f"`limit`"
-        ) from error
 
 
 def decode_image(stored: StoredImage, *, image_size: int | None) -> NDArray[np.uint8]:
@@ -141,27 +121,75 @@ def decode_image(stored: StoredImage, *, image_size: int | None) -> NDArray[np.u
     Raises:
         InputError: when the content is no image, is damaged, or has pixels of 32 bits.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps
 
     file = io.BytesIO(stored.content) if isinstance(stored.content, bytes) else stored.content
+    with _decoding(stored.place), Image.open(file) as image:
+        ImageOps.exif_transpose(image, in_place=True)
+        return as_array(image, image_size=image_size, place=stored.place)
+
+
+def read_header(path: Path) -> Header:
+    """What an image file says of itself before its pixels are decoded.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Its height and width, once it is upright, and whether `decode_image` makes it grey.
+
+    Raises:
+        InputError: when the content is no image.
+    """
+    from PIL import Image
+
+    with _decoding(str(path)), Image.open(path) as image:
+        width, height = image.size
+        if image.getexif().get(_ORIENTATION) in _TURNED:
+            width, height = height, width
+        return Header(height, width, image.mode in _GREY or image.mode.startswith("I;16"))
+
+
+def as_array(
+    image: Image, *, image_size: int | None, place: str, source: str = "source"
+) -> NDArray[np.uint8]:
+    """An opened image as an array, grey or RGB, and resized if asked for.
+
+    Args:
+        image: of any mode; not turned.
+        image_size: see `PixelReader`.
+        place: the name of the place for messages.
+        source: the argument that the image came by, for messages.
+
+    Returns:
+        (H, W) when the image is grey, (H, W, 3) when it has colours or a palette.
+
+    Raises:
+        InputError: when it has pixels of 32 bits.
+    """
+    plain = _grey_or_rgb(image, place, source)
+    if image_size is not None:
+        plain = resize_and_crop(plain, image_size)
+    return np.asarray(plain)
+
+
+@contextmanager
+def _decoding(place: str) -> Iterator[None]:
+    from PIL import UnidentifiedImageError
+
     try:
-        with Image.open(file) as image:
-            ImageOps.exif_transpose(image, in_place=True)
-            plain = _grey_or_rgb(image, stored.place)
-            if image_size is not None:
-                plain = resize_and_crop(plain, image_size)
-            return np.asarray(plain)
+        yield
     except InputError:
         raise
     except UnidentifiedImageError as error:
         raise InputError(
-            f"`source`: {stored.place} does not decode: its content is no image format that Pillow "
+            f"`source`: {place} does not decode: its content is no image format that Pillow "
             f"knows; replace or remove it"
         ) from error
     except Exception as error:  # damaged files make the decoders raise nearly anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"`source`: {stored.place} does not decode: {reason}; replace or remove it"
+            f"`source`: {place} does not decode: {reason}; replace or remove it"
         ) from error
 
 
@@ -184,20 +212,20 @@ def resize_and_crop(image: Image, size: int) -> Image:
     return resized.crop((left, top, left + size, top + size))
 
 
-def _grey_or_rgb(image: Image, place: str) -> Image:
+def _grey_or_rgb(image: Image, place: str, source: str) -> Image:
     from PIL.Image import fromarray
 
     if image.mode in ("L", "RGB"):
         return image
-    if image.mode in ("1", "LA", "La"):
+    if image.mode in _GREY:
         return image.convert("L")
     if image.mode.startswith("I;16"):
         # Pillow's own conversion would clip at 255, which makes nearly every pixel white.
         return fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
         raise InputError(
-            f"`source`: {place} has pixels of 32 bits (mode {image.mode}), whose range is unknown; "
-            f"save it with 8 bits a channel"
+            f"`{source}`: {place} has pixels of 32 bits (mode {image.mode}), whose range is "
+            f"unknown; save it with 8 bits a channel"
         )
     if image.mode in ("P", "PA"):
         image = image.convert("RGBA")  # the way to RGB on which no transparency is misread

@@ -6,18 +6,21 @@ Shapes: N examples.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from torchlgg.core import InputError
+from torchlgg.data._image_files import ImageFiles
 from torchlgg.data._image_set import ImageSet
 from torchlgg.data._sampling import check_seed, held_out
 
+SetT = TypeVar("SetT", bound=ImageSet | ImageFiles)
 
-class ValidationSplit(NamedTuple):
+
+class ValidationSplit(NamedTuple, Generic[SetT]):
     """A training set and the validation set that was cut from it.
 
     Attributes:
@@ -30,13 +33,13 @@ class ValidationSplit(NamedTuple):
         ('train', 'validation')
     """
 
-    train: ImageSet
-    validation: ImageSet
+    train: SetT
+    validation: SetT
 
 
 def split_validation(
-    image_set: ImageSet, *, fraction: float = 0.1, seed: int = 0
-) -> ValidationSplit:
+    image_set: SetT, *, fraction: float = 0.1, seed: int = 0
+) -> ValidationSplit[SetT]:
     """Sets a stratified random part of a set aside.
 
     A class of n images gives round(``fraction`` * n) of them (halves up), but at least 1 and at
@@ -44,13 +47,14 @@ def split_validation(
     keep the normalisation of the whole set.
 
     Args:
-        image_set: N images.
+        image_set: N images, in memory or on disk.
         fraction: of each class, between 0 and 1, both excluded.
         seed: of a PCG64 generator of numpy's that this call makes for itself: the global state of
             numpy and torch is neither read nor changed.
 
     Returns:
-        ``train`` and ``validation``; each image is in exactly one of them.
+        ``train`` and ``validation``, of the kind of ``image_set``; each image is in exactly one of
+        them.
 
     Raises:
         InputError: when ``fraction`` or ``seed`` is out of range, or no class has two images.
@@ -74,8 +78,8 @@ def split_validation(
         )
     settings = f"fraction={fraction}, seed={seed}"
 
-    def part(mask: NDArray[np.bool_], name: str) -> ImageSet:
+    def part(mask: NDArray[np.bool_], name: str) -> SetT:
         rows = image_set.subset(torch.from_numpy(np.flatnonzero(mask)))
-        return replace(rows, source=f"{image_set.source} ({name}, {settings})")
+        return cast("SetT", replace(rows, source=f"{image_set.source} ({name}, {settings})"))
 
     return ValidationSplit(part(~chosen, "training part"), part(chosen, "validation part"))

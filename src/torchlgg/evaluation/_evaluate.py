@@ -5,36 +5,44 @@ Shapes: N images, C classes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from torchlgg.activations import capture
-from torchlgg.core import InputError
-from torchlgg.data import ImageSet
+from torchlgg.data import ImageSource
 from torchlgg.evaluation._share import share
 from torchlgg.graphs import GraphSpec, latent_geometry_graph
 from torchlgg.metrics import agreement, error_rate, graph_distance, proportion_interval
 from torchlgg.records import DataDescription, Measurement, Result
-from torchlgg.training import device_of, in_eval_mode, predict
-
-Layers = tuple[str, ...] | Literal["auto"]
+from torchlgg.training import (
+    Pairing,
+    TapNames,
+    View,
+    device_of,
+    first_images,
+    in_eval_mode,
+    paired,
+    predict,
+)
 
 _GRAPH_IMAGES = 1000
+_GRAPH_PIXELS = 1000 * 32 * 32
 
 
 def evaluate(
     net: nn.Module,
-    images: ImageSet,
+    images: ImageSource,
     *,
     subject: str,
     logits: Tensor | None = None,
     teacher: nn.Module | None = None,
     teacher_logits: Tensor | None = None,
-    student_taps: Layers = "auto",
-    teacher_taps: Layers = "auto",
+    student_taps: TapNames = "auto",
+    teacher_taps: TapNames = "auto",
+    pair_taps: Pairing = "order",
     tags: Mapping[str, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
@@ -49,7 +57,8 @@ def evaluate(
         teacher: a classifier over the same classes.
         teacher_logits: the same of ``teacher``.
         student_taps: the layers of ``net`` whose graphs are compared with the teacher's.
-        teacher_taps: the teacher's, as many, paired in order.
+        teacher_taps: the teacher's.
+        pair_taps: how the two are paired; see :class:`~torchlgg.training.Distill`.
         tags: for the result.
         progress: told (done, total) images of ``net``.
 
@@ -63,7 +72,8 @@ def evaluate(
           teacher gets right or wrong (left out where there are none);
         - with a teacher ``graph distance NAME`` for every tap, 0 to 1: the
           :func:`~torchlgg.metrics.graph_distance` between the complete, symmetrically normalised
-          cosine graphs of the first 1,000 images (or all, if fewer).
+          cosine graphs of the first 1,000 images (or all, if fewer; of images larger than
+          32 x 32 as many as have the same number of pixels, but at least 100).
 
     Raises:
         InputError: taps that do not pair, NaN in the logits, or classes that differ.
@@ -90,7 +100,7 @@ def evaluate(
     if teacher is not None:
         teacher_NC = predict(teacher, images) if teacher_logits is None else teacher_logits
         measurements += _agreements(logits_NC, teacher_NC, labels_N)
-        measurements += _distances(net, teacher, images, student_taps, teacher_taps)
+        measurements += _distances(net, teacher, images, (student_taps, teacher_taps), pair_taps)
     return Result(
         task="evaluate",
         subject=subject,
@@ -121,30 +131,28 @@ def _agreements(student_NC: Tensor, teacher_NC: Tensor, labels_N: Tensor) -> lis
 def _distances(
     student: nn.Module,
     teacher: nn.Module,
-    images: ImageSet,
-    student_taps: Layers,
-    teacher_taps: Layers,
+    images: ImageSource,
+    layers: tuple[TapNames, TapNames],
+    pairing: Pairing,
 ) -> list[Measurement]:
-    pixels = images.images[:_GRAPH_IMAGES]
-    graphs = []
-    for net, layers in ((student, student_taps), (teacher, teacher_taps)):
-        with in_eval_mode(net), capture(net, layers) as taps:
-            net(images.normalize(pixels.to(device_of(net))))
-        spec = GraphSpec.graph_kd()
-        graphs.append({name: latent_geometry_graph(tap, spec) for name, tap in taps.items()})
-    ours, theirs = graphs
-    if len(ours) != len(theirs):
-        raise InputError(
-            f"student and teacher taps must pair in order, but the student has {len(ours)} "
-            f"({', '.join(ours)}) and the teacher {len(theirs)} ({', '.join(theirs)})"
-        )
+    count = min(_GRAPH_IMAGES, max(100, _GRAPH_PIXELS // math.prod(images.shape[1:])))
+    pixels, _ = first_images(images, count, device_of(student))
+    views = []
+    for net, names in zip((student, teacher), layers, strict=True):
+        with in_eval_mode(net), capture(net, names) as taps:
+            logits_NC = net(pixels.to(device_of(net)))
+        views.append(View(logits_NC, dict(taps)))
+    ours, theirs = paired(views[0], views[1], pairing)
+    spec = GraphSpec.graph_kd()
     return [
         Measurement(
             name=f"graph distance {name}",
-            value=graph_distance(ours[name], theirs[partner]),
+            value=graph_distance(
+                latent_geometry_graph(tap, spec), latent_geometry_graph(partner, spec)
+            ),
             count=len(pixels),
             protocol="Complete normalised cosine graphs of the first test images, relative "
             "Frobenius distance.",
         )
-        for name, partner in zip(ours, theirs, strict=True)
+        for (name, tap), partner in zip(ours.taps.items(), theirs.taps.values(), strict=True)
     ]

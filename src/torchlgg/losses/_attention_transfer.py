@@ -6,13 +6,21 @@ columns of a feature map, P = H W positions, D = C P features.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 
 from torchlgg.core import InputError, check_count, exact_arithmetic, safe_divide, unit_rows
+from torchlgg.losses._across_ranks import across_ranks
 from torchlgg.losses._taps import Taps, listed_taps, mean_of, paired_taps, settings
 
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
-def attention_transfer_loss(student: Taps, teacher: Taps, *, power: int = 2) -> Tensor:
+
+def attention_transfer_loss(
+    student: Taps, teacher: Taps, *, power: int = 2, group: ProcessGroup | None = None
+) -> Tensor:
     r"""How far apart student and teacher look, position by position.
 
     .. math:: \frac{1}{N P} \sum_i ‖ a^S_i - a^T_i ‖_2^2, \quad
@@ -28,6 +36,7 @@ def attention_transfer_loss(student: Taps, teacher: Taps, *, power: int = 2) -> 
         teacher: the same taps of the teacher, in order; the channels may differ, H and W may not.
             No gradient flows into it.
         power: p, a whole number, at least 1.
+        group: ranks whose batches, in rank order, make the batch; ``None`` is this process alone.
 
     Returns:
         A scalar in [0, 2 / P], float32 or float64. The attention of a dead (all-zero) example is
@@ -51,6 +60,10 @@ def attention_transfer_loss(student: Taps, teacher: Taps, *, power: int = 2) -> 
     """
     where = "attention_transfer_loss"
     check_count(power, name="power", where=where)
+    if group is not None:
+        student, teacher = across_ranks(
+            {"student": student, "teacher": teacher}, group, where=where
+        )
     pairs = paired_taps(student, teacher, where=where)
     sizes = _common_sizes(student, teacher, where=where)
     losses = []
@@ -102,15 +115,16 @@ class AttentionTransferLoss(nn.Module):
         AttentionTransferLoss(power=2)
     """
 
-    def __init__(self, *, power: int = 2) -> None:
+    def __init__(self, *, power: int = 2, group: ProcessGroup | None = None) -> None:
         super().__init__()
         check_count(power, name="power", where="AttentionTransferLoss")
         self.power = power
+        self.group = group
 
     def forward(self, student: Taps, teacher: Taps) -> Tensor:
         """The loss of a batch."""
-        return attention_transfer_loss(student, teacher, power=self.power)
+        return attention_transfer_loss(student, teacher, power=self.power, group=self.group)
 
     def extra_repr(self) -> str:
         """The settings."""
-        return settings(power=self.power)
+        return settings(power=self.power, group=self.group)

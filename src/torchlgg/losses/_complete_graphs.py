@@ -37,6 +37,7 @@ from torch import Tensor
 
 from torchlgg.core import safe_rsqrt, smallest_divisor
 from torchlgg.losses._complete_squares import distance_of_squares
+from torchlgg.losses._everyone import Everyone
 
 Edges = Literal["all", "intra", "inter"]
 
@@ -84,6 +85,7 @@ def complete_graph_distance(
     power: int = 1,
     edges: Edges = "all",
     labels: Tensor | None = None,
+    everyone: Everyone | None = None,
 ) -> Tensor:
     """The squared Frobenius distance of the complete cosine graphs of two sides.
 
@@ -95,6 +97,7 @@ def complete_graph_distance(
             ``"inter"``.
         edges: which edges are compared, after the normalisation.
         labels: (N,) whole numbers, where ``edges`` needs them.
+        everyone: the examples of all ranks, for power 1 and all edges; ``None`` is these alone.
 
     Returns:
         A scalar ≥ 0 of the type of ``s_ND``.
@@ -108,7 +111,10 @@ def complete_graph_distance(
     if power == 2:
         return distance_of_squares(s_ND, t_ND, normalized, classes)
     trains = torch.is_grad_enabled() and s_ND.requires_grad
-    distance: Tensor = _Distance.apply(s_ND, t_ND, normalized, classes, edges == "inter", trains)
+    everyone = everyone or Everyone(len(s_ND))
+    distance: Tensor = _Distance.apply(
+        s_ND, t_ND, normalized, classes, edges == "inter", trains, everyone
+    )
     return distance
 
 
@@ -123,7 +129,7 @@ class _Side(NamedTuple):
     self_N: Tensor  # s_i = |y_i|², float64
 
 
-def _side(x_ND: Tensor, normalized: bool) -> _Side:
+def _side(x_ND: Tensor, normalized: bool, everyone: Everyone) -> _Side:
     # the rules for dead rows and isolated vertices are those of the dense graph
     norm_N = torch.linalg.vector_norm(x_ND, dim=1)
     alive_N = norm_N > smallest_divisor(x_ND) ** 0.5
@@ -131,12 +137,12 @@ def _side(x_ND: Tensor, normalized: bool) -> _Side:
     total_D = x_ND.new_zeros(x_ND.shape[1], dtype=torch.float64)
     for rows in _blocks(slice(0, len(x_ND)), x_ND.shape[1]):
         total_D += inverse_N[rows] @ x_ND[rows]
-    total_D = total_D.to(x_ND.dtype)
+    total_D = everyone.sum_(total_D).to(x_ND.dtype)
     reach_N = inverse_N * (x_ND @ total_D)
     unit_N = alive_N.double()
     if not normalized:
         return _Side(x_ND, inverse_N, total_D, reach_N, inverse_N.double(), unit_N)
-    floor = len(x_ND) * torch.finfo(x_ND.dtype).eps
+    floor = everyone.examples * torch.finfo(x_ND.dtype).eps
     root_N = safe_rsqrt(reach_N.double() - unit_N, floor=floor)
     return _Side(x_ND, inverse_N, total_D, reach_N, inverse_N * root_N, root_N.square())
 
@@ -170,8 +176,8 @@ class _Sums(NamedTuple):
 class _Pair:
     """Both sides, a block of rows at a time, side by side in one float64 buffer."""
 
-    def __init__(self, student: _Side, teacher: _Side) -> None:
-        self.student, self.teacher = student, teacher
+    def __init__(self, student: _Side, teacher: _Side, everyone: Everyone) -> None:
+        self.student, self.teacher, self.everyone = student, teacher, everyone
         self.split = student.x_ND.shape[1]
         self.width = self.split + teacher.x_ND.shape[1]
         count = min(len(student.x_ND), max(256, BLOCK // self.width))
@@ -193,7 +199,7 @@ class _Pair:
             both_BD = self.rows(block)
             student_DD.addmm_(both_BD[:, : self.split].T, both_BD)
             teacher_DD.addmm_(both_BD[:, self.split :].T, both_BD[:, self.split :])
-        return _Sums(student_DD, teacher_DD)
+        return _Sums(self.everyone.sum_(student_DD), self.everyone.sum_(teacher_DD))
 
 
 class _Distance(torch.autograd.Function):
@@ -208,30 +214,34 @@ class _Distance(torch.autograd.Function):
         classes: list[Tensor],
         inter: bool,
         trains: bool,
+        everyone: Everyone,
     ) -> Tensor:
-        pair = _Pair(_side(s_ND, normalized), _side(t_ND, normalized))
+        student, teacher = (_side(x_ND, normalized, everyone) for x_ND in (s_ND, t_ND))
+        pair = _Pair(student, teacher, everyone)
         groups: list[Rows] = list(classes) or [slice(0, len(s_ND))]
-        everyone = pair.sums(groups) if inter else None
+        whole = pair.sums(groups) if inter else None
         excess_N = pair.student.self_N - pair.teacher.self_N
         distance = torch.zeros((), dtype=torch.float64, device=s_ND.device)
         descent = _Descent(pair, excess_N if not inter else None) if trains else None
         for rows in groups:
             own = pair.sums([rows])
-            met = own if everyone is None else everyone.minus(own)
+            met = own if whole is None else whole.minus(own)
             distance += own.dot(met, pair.split)
             if descent is not None:
                 descent.add(rows, met)
-        if everyone is None:
-            distance -= excess_N.square().sum()
+        if whole is None:
+            distance -= everyone.sum_(excess_N.square().sum())
         if descent is not None:
             ctx.save_for_backward(descent.finish(normalized))
+        ctx.everyone = everyone
         return distance.clamp(min=0).to(s_ND.dtype)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (descent_ND,) = ctx.saved_tensors
-        return descent_ND * gradient, None, None, None, None, None
+        gradient = ctx.everyone.sum_(gradient.clone())  # every rank has a loss of these rows
+        return descent_ND * gradient, None, None, None, None, None, None
 
 
 class _Descent:
@@ -272,7 +282,7 @@ class _Descent:
         q_D = torch.zeros_like(side.total_D, dtype=torch.float64)
         for rows in _blocks(slice(0, len(e_N)), self.pair.width):
             q_D += weight_N[rows] @ side.x_ND[rows]
-        q_D = q_D.to(side.x_ND.dtype)
+        q_D = self.pair.everyone.sum_(q_D).to(side.x_ND.dtype)
         along_N = e_N * side.reach_N + side.inverse_N * (side.x_ND @ q_D)
         shift_N = along_N * side.inverse_N.square()
         both_2D = torch.stack([side.total_D, q_D])

@@ -6,16 +6,26 @@ Peng et al., ICCV 2019, arXiv 1904.01802. Shapes: N examples, D features.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from torchlgg.core import check_count, check_positive, exact_arithmetic, unit_rows
 from torchlgg.graphs import gram
+from torchlgg.losses._across_ranks import across_ranks
 from torchlgg.losses._taps import Taps, mean_of, paired_taps, settings
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 
 def correlation_congruence_loss(
-    student: Taps, teacher: Taps, *, gamma: float = 0.4, order: int = 2
+    student: Taps,
+    teacher: Taps,
+    *,
+    gamma: float = 0.4,
+    order: int = 2,
+    group: ProcessGroup | None = None,
 ) -> Tensor:
     r"""How far the kernel matrix of the examples is from the teacher's.
 
@@ -31,6 +41,7 @@ def correlation_congruence_loss(
             it.
         gamma: γ > 0.
         order: P ≥ 1.
+        group: ranks whose batches, in rank order, make the batch; ``None`` is this process alone.
 
     Returns:
         A scalar ≥ 0, float32 or float64. A dead (all-zero) example has inner product 0 with all,
@@ -51,6 +62,10 @@ def correlation_congruence_loss(
     """
     where = "correlation_congruence_loss"
     _check_settings(gamma, order, where=where)
+    if group is not None:
+        student, teacher = across_ranks(
+            {"student": student, "teacher": teacher}, group, where=where
+        )
     losses = []
     for s_ND, t_ND in paired_taps(student, teacher, where=where):
         with exact_arithmetic(s_ND):
@@ -82,16 +97,21 @@ class CorrelationCongruenceLoss(nn.Module):
         CorrelationCongruenceLoss(gamma=0.4, order=3)
     """
 
-    def __init__(self, *, gamma: float = 0.4, order: int = 2) -> None:
+    def __init__(
+        self, *, gamma: float = 0.4, order: int = 2, group: ProcessGroup | None = None
+    ) -> None:
         super().__init__()
         _check_settings(gamma, order, where="CorrelationCongruenceLoss")
         self.gamma = gamma
         self.order = order
+        self.group = group
 
     def forward(self, student: Taps, teacher: Taps) -> Tensor:
         """The loss of a batch."""
-        return correlation_congruence_loss(student, teacher, gamma=self.gamma, order=self.order)
+        return correlation_congruence_loss(
+            student, teacher, gamma=self.gamma, order=self.order, group=self.group
+        )
 
     def extra_repr(self) -> str:
         """The settings."""
-        return settings(gamma=self.gamma, order=self.order)
+        return settings(gamma=self.gamma, order=self.order, group=self.group)

@@ -6,15 +6,20 @@ Zhao et al., CVPR 2022, arXiv 2203.08679. Shapes: N examples, C classes.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from torchlgg.core import InputError, check_labels, check_option, check_positive, exact_arithmetic
+from torchlgg.losses._across_ranks import across_ranks
 from torchlgg.losses._logits import paired_logits
 from torchlgg.losses._soft_target import SCALES, Scale
 from torchlgg.losses._taps import settings
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 
 def decoupled_soft_target_loss(
@@ -26,6 +31,7 @@ def decoupled_soft_target_loss(
     alpha: float = 1.0,
     beta: float = 8.0,
     scale: Scale = "none",
+    group: ProcessGroup | None = None,
 ) -> Tensor:
     r"""The soft-target loss in its two parts, the target class and the others, weighed apart.
 
@@ -47,6 +53,7 @@ def decoupled_soft_target_loss(
             pair of networks, 8 for most of its ResNets on CIFAR-100.
         scale: ``"temperature_squared"`` multiplies by τ², as the authors' code does; ``"none"``
             does not.
+        group: ranks whose batches, in rank order, make the batch; ``None`` is this process alone.
 
     Returns:
         A scalar ≥ 0, float32 or float64. With two classes the second part is 0, with one class
@@ -69,6 +76,12 @@ def decoupled_soft_target_loss(
     """
     where = "decoupled_soft_target_loss"
     _check_settings(temperature, alpha, beta, scale, where=where)
+    if group is not None:
+        student_logits, teacher_logits, labels = across_ranks(
+            {"student_logits": student_logits, "teacher_logits": teacher_logits, "labels": labels},
+            group,
+            where=where,
+        )
     s_NC, t_NC = paired_logits(student_logits, teacher_logits, where=where)
     others_NC = _other_classes(labels, s_NC, where=where)
     if s_NC.shape[1] == 1:
@@ -144,6 +157,7 @@ class DecoupledSoftTargetLoss(nn.Module):
         alpha: float = 1.0,
         beta: float = 8.0,
         scale: Scale = "none",
+        group: ProcessGroup | None = None,
     ) -> None:
         super().__init__()
         _check_settings(temperature, alpha, beta, scale, where="DecoupledSoftTargetLoss")
@@ -151,6 +165,7 @@ class DecoupledSoftTargetLoss(nn.Module):
         self.alpha = alpha
         self.beta = beta
         self.scale: Scale = scale
+        self.group = group
 
     def forward(self, student_logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> Tensor:
         """The loss of a batch."""
@@ -162,10 +177,15 @@ class DecoupledSoftTargetLoss(nn.Module):
             alpha=self.alpha,
             beta=self.beta,
             scale=self.scale,
+            group=self.group,
         )
 
     def extra_repr(self) -> str:
         """The settings."""
         return settings(
-            temperature=self.temperature, alpha=self.alpha, beta=self.beta, scale=self.scale
+            temperature=self.temperature,
+            alpha=self.alpha,
+            beta=self.beta,
+            scale=self.scale,
+            group=self.group,
         )

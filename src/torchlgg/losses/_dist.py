@@ -5,11 +5,17 @@ Huang et al., NeurIPS 2022, arXiv 2205.10536. Shapes: N examples, C classes.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 
 from torchlgg.core import centered, check_positive, exact_arithmetic, unit_rows
+from torchlgg.losses._across_ranks import across_ranks
 from torchlgg.losses._logits import paired_logits
 from torchlgg.losses._taps import settings
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 
 def dist_loss(
@@ -19,6 +25,7 @@ def dist_loss(
     beta: float = 1.0,
     gamma: float = 1.0,
     temperature: float = 1.0,
+    group: ProcessGroup | None = None,
 ) -> Tensor:
     r"""How little the student's predictions correlate with the teacher's, by example and by class.
 
@@ -34,6 +41,7 @@ def dist_loss(
         beta: β, the weight of the relations between classes, within an example.
         gamma: γ, the weight of the relations between examples, within a class.
         temperature: τ > 0.
+        group: ranks whose batches, in rank order, make the batch; ``None`` is this process alone.
 
     Returns:
         A scalar in [0, 2 τ² (β + γ)], float32 or float64. The correlation with a constant, such as
@@ -56,6 +64,10 @@ def dist_loss(
     """
     where = "dist_loss"
     check_positive(temperature, name="temperature", where=where)
+    if group is not None:
+        student_logits, teacher_logits = across_ranks(
+            {"student_logits": student_logits, "teacher_logits": teacher_logits}, group, where=where
+        )
     s_NC, t_NC = paired_logits(student_logits, teacher_logits, where=where)
     with exact_arithmetic(s_NC):
         s_NC, t_NC = (s_NC / temperature).softmax(dim=1), (t_NC / temperature).softmax(dim=1)
@@ -83,12 +95,20 @@ class DistLoss(nn.Module):
         DistLoss(beta=1.0, gamma=1.0, temperature=4.0)
     """
 
-    def __init__(self, *, beta: float = 1.0, gamma: float = 1.0, temperature: float = 1.0) -> None:
+    def __init__(
+        self,
+        *,
+        beta: float = 1.0,
+        gamma: float = 1.0,
+        temperature: float = 1.0,
+        group: ProcessGroup | None = None,
+    ) -> None:
         super().__init__()
         check_positive(temperature, name="temperature", where="DistLoss")
         self.beta = beta
         self.gamma = gamma
         self.temperature = temperature
+        self.group = group
 
     def forward(self, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
         """The loss of a batch."""
@@ -98,8 +118,11 @@ class DistLoss(nn.Module):
             beta=self.beta,
             gamma=self.gamma,
             temperature=self.temperature,
+            group=self.group,
         )
 
     def extra_repr(self) -> str:
         """The settings."""
-        return settings(beta=self.beta, gamma=self.gamma, temperature=self.temperature)
+        return settings(
+            beta=self.beta, gamma=self.gamma, temperature=self.temperature, group=self.group
+        )

@@ -6,7 +6,7 @@ Lassance et al., ICASSP 2020, arXiv 1911.03080; Lassance, Gripon, Ortega, Algori
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -27,8 +27,13 @@ from torchlgg.graphs import (
     graph_and_edges,
     latent_geometry_graph,
 )
+from torchlgg.losses._across_ranks import across_ranks, rank_counts
 from torchlgg.losses._complete_graphs import complete_graph_distance, sums_pay
+from torchlgg.losses._shared_sums import distances_by_shared_sums
 from torchlgg.losses._taps import Taps, mean_of, paired_taps, settings
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 Edges = Literal["all", "intra", "inter"]
 MaskFrom = Literal["own", "teacher"]
@@ -49,6 +54,7 @@ def graph_distillation_loss(
     labels: Tensor | None = None,
     mask_from: MaskFrom = "own",
     reduction: Reduction = "sum",
+    group: ProcessGroup | None = None,
 ) -> Tensor:
     r"""How far the student's graph is from the teacher's, on the same examples.
 
@@ -71,6 +77,7 @@ def graph_distillation_loss(
             ``"own"``, as in the paper, or the ``"teacher"``'s, as in graph_kd.
         reduction: ``"sum"`` over the N² entries, as published in 2020; ``"mean"`` divides by N²,
             as published in 2019 (with the same weight of 25).
+        group: ranks whose batches, in rank order, make the batch; ``None`` is this process alone.
 
     Returns:
         A scalar ≥ 0, float32 or float64; 0 where the graphs are equal, and for N = 1.
@@ -94,6 +101,15 @@ def graph_distillation_loss(
     """
     where = "graph_distillation_loss"
     _check_settings(power, edges, mask_from, reduction, where=where)
+    if group is not None:
+        arguments = {"student": student, "teacher": teacher, "labels": labels}
+        counts = rank_counts(arguments, group, where=where)
+        if power == 1 and edges == "all":
+            distances = distances_by_shared_sums(student, teacher, spec, counts, group, where=where)
+            if distances is not None:
+                entries = 1 if reduction == "sum" else sum(counts) ** 2
+                return mean_of([distance / entries for distance in distances])
+        student, teacher, labels = across_ranks(arguments, group, where=where, counts=counts)
     pairs = paired_taps(student, teacher, where=where)
     shared_mask = mask_from == "teacher" and spec.k is not None
     labels = _labels_for(edges, labels, count=pairs[0][0].shape[0], where=where)
@@ -201,6 +217,7 @@ class GraphDistillationLoss(nn.Module):
         edges: Edges = "all",
         mask_from: MaskFrom = "own",
         reduction: Reduction = "sum",
+        group: ProcessGroup | None = None,
     ) -> None:
         super().__init__()
         _check_settings(power, edges, mask_from, reduction, where="GraphDistillationLoss")
@@ -209,6 +226,7 @@ class GraphDistillationLoss(nn.Module):
         self.edges: Edges = edges
         self.mask_from: MaskFrom = mask_from
         self.reduction: Reduction = reduction
+        self.group = group
 
     def forward(self, student: Taps, teacher: Taps, labels: Tensor | None = None) -> Tensor:
         """The loss of a batch; ``labels`` where ``edges`` needs them."""
@@ -221,6 +239,7 @@ class GraphDistillationLoss(nn.Module):
             labels=labels,
             mask_from=self.mask_from,
             reduction=self.reduction,
+            group=self.group,
         )
 
     def extra_repr(self) -> str:
@@ -231,4 +250,5 @@ class GraphDistillationLoss(nn.Module):
             edges=self.edges,
             mask_from=self.mask_from,
             reduction=self.reduction,
+            group=self.group,
         )

@@ -6,7 +6,7 @@ Shapes: N examples, D features, C classes.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from torch import Tensor, nn
 
@@ -19,8 +19,12 @@ from torchlgg.core import (
     safe_divide,
 )
 from torchlgg.graphs import GraphSpec, class_edges, latent_geometry_graph
+from torchlgg.losses._across_ranks import across_ranks
 from torchlgg.losses._taps import settings
 from torchlgg.signals import label_indicators
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 Reduction = Literal["mean", "sum"]
 
@@ -34,6 +38,7 @@ def graph_smoothness_loss(
     alpha: float = 1.0,
     k: int | None = None,
     reduction: Reduction = "mean",
+    group: ProcessGroup | None = None,
 ) -> Tensor:
     r"""The label variation of the exponential graph of the embeddings: different classes repel.
 
@@ -52,6 +57,7 @@ def graph_smoothness_loss(
         reduction: ``"sum"`` is the formula; ``"mean"`` divides it by the number of pairs of
             different classes (by the sum of :math:`½‖Y_i - Y_j‖^2`), so that it does not grow
             with the batch.
+        group: ranks whose batches, in rank order, make the batch; ``None`` is this process alone.
 
     Returns:
         A scalar in [0, 1] for ``"mean"``; 0 with zero gradient where all labels are equal.
@@ -74,6 +80,10 @@ def graph_smoothness_loss(
     """
     where = "graph_smoothness_loss"
     _check_settings(alpha, reduction, where=where)
+    if group is not None:
+        embeddings, labels = across_ranks(
+            {"embeddings": embeddings, "labels": labels}, group, where=where
+        )
     x_ND = feature_matrix(embeddings, name="embeddings", where=where)
     check_labels(labels, count=x_ND.shape[0], where=where)
     spec = GraphSpec(similarity="exponential", bandwidth=1 / alpha, k=k, normalization=None)
@@ -107,20 +117,31 @@ class GraphSmoothnessLoss(nn.Module):
     """
 
     def __init__(
-        self, *, alpha: float = 1.0, k: int | None = None, reduction: Reduction = "mean"
+        self,
+        *,
+        alpha: float = 1.0,
+        k: int | None = None,
+        reduction: Reduction = "mean",
+        group: ProcessGroup | None = None,
     ) -> None:
         super().__init__()
         _check_settings(alpha, reduction, where="GraphSmoothnessLoss")
         self.alpha = alpha
         self.k = k
         self.reduction: Reduction = reduction
+        self.group = group
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """The loss of a batch."""
         return graph_smoothness_loss(
-            embeddings, labels, alpha=self.alpha, k=self.k, reduction=self.reduction
+            embeddings,
+            labels,
+            alpha=self.alpha,
+            k=self.k,
+            reduction=self.reduction,
+            group=self.group,
         )
 
     def extra_repr(self) -> str:
         """The settings."""
-        return settings(alpha=self.alpha, k=self.k, reduction=self.reduction)
+        return settings(alpha=self.alpha, k=self.k, reduction=self.reduction, group=self.group)

@@ -6,14 +6,18 @@ Shapes: N examples, D features.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from torchlgg.core import check_option, exact_arithmetic, rounding, safe_divide, unit_rows
 from torchlgg.graphs import gram
+from torchlgg.losses._across_ranks import across_ranks
 from torchlgg.losses._taps import Taps, mean_of, paired_taps, settings
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 Reduction = Literal["mean", "sum"]
 
@@ -23,7 +27,11 @@ _TINY = 1e-7  # keeps the logarithm finite where a similarity is 0, as the autho
 
 
 def probabilistic_knowledge_transfer_loss(
-    student: Taps, teacher: Taps, *, reduction: Reduction = "mean"
+    student: Taps,
+    teacher: Taps,
+    *,
+    reduction: Reduction = "mean",
+    group: ProcessGroup | None = None,
 ) -> Tensor:
     r"""How far the student's neighbour probabilities diverge from the teacher's.
 
@@ -37,6 +45,7 @@ def probabilistic_knowledge_transfer_loss(
         teacher: the same taps of the teacher, in order; widths may differ. No gradient flows into
             it.
         reduction: ``"mean"`` divides by the N(N − 1) ordered pairs; ``"sum"`` is the formula.
+        group: ranks whose batches, in rank order, make the batch; ``None`` is this process alone.
 
     Returns:
         A scalar, float32 or float64, ≥ 0 up to ε; 0 for N = 1. A dead (all-zero) example has
@@ -58,6 +67,10 @@ def probabilistic_knowledge_transfer_loss(
     """
     where = "probabilistic_knowledge_transfer_loss"
     check_option(reduction, _REDUCTIONS, name="reduction", where=where)
+    if group is not None:
+        student, teacher = across_ranks(
+            {"student": student, "teacher": teacher}, group, where=where
+        )
     losses = []
     for s_ND, t_ND in paired_taps(student, teacher, where=where):
         with exact_arithmetic(s_ND):
@@ -86,7 +99,7 @@ class ProbabilisticKnowledgeTransferLoss(nn.Module):
         ProbabilisticKnowledgeTransferLoss(reduction='sum')
     """
 
-    def __init__(self, *, reduction: Reduction = "mean") -> None:
+    def __init__(self, *, reduction: Reduction = "mean", group: ProcessGroup | None = None) -> None:
         super().__init__()
         check_option(
             reduction,
@@ -95,11 +108,14 @@ class ProbabilisticKnowledgeTransferLoss(nn.Module):
             where="ProbabilisticKnowledgeTransferLoss",
         )
         self.reduction: Reduction = reduction
+        self.group = group
 
     def forward(self, student: Taps, teacher: Taps) -> Tensor:
         """The loss of a batch."""
-        return probabilistic_knowledge_transfer_loss(student, teacher, reduction=self.reduction)
+        return probabilistic_knowledge_transfer_loss(
+            student, teacher, reduction=self.reduction, group=self.group
+        )
 
     def extra_repr(self) -> str:
         """The settings."""
-        return settings(reduction=self.reduction)
+        return settings(reduction=self.reduction, group=self.group)

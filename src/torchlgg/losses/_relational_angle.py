@@ -6,6 +6,8 @@ Shapes: N examples, D features.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -16,10 +18,16 @@ from torchlgg.core import (
     unit_rows,
 )
 from torchlgg.graphs import rounding_of_differences
-from torchlgg.losses._taps import Taps, mean_of, paired_taps
+from torchlgg.losses._across_ranks import across_ranks
+from torchlgg.losses._taps import Taps, mean_of, paired_taps, settings
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 
-def relational_angle_loss(student: Taps, teacher: Taps) -> Tensor:
+def relational_angle_loss(
+    student: Taps, teacher: Taps, *, group: ProcessGroup | None = None
+) -> Tensor:
     r"""How far the angles that triples of examples span are from the teacher's.
 
     .. math:: \frac{1}{N(N-1)(N-2)} \sum_{i ≠ j ≠ k ≠ i} ℓ\big(\cos ∠ s_i s_j s_k -
@@ -33,6 +41,7 @@ def relational_angle_loss(student: Taps, teacher: Taps) -> Tensor:
         student: (N, ...), or several taps in a sequence or mapping: the mean over taps.
         teacher: the same taps of the teacher, in order; widths may differ. No gradient flows into
             it.
+        group: ranks whose batches, in rank order, make the batch; ``None`` is this process alone.
 
     Returns:
         A scalar ≥ 0, float32 or float64; 0 for N < 3. An angle at or towards a coincident example
@@ -52,8 +61,13 @@ def relational_angle_loss(student: Taps, teacher: Taps) -> Tensor:
     Reference:
         arXiv 1904.05068, section 3.2.2.
     """
+    where = "relational_angle_loss"
+    if group is not None:
+        student, teacher = across_ranks(
+            {"student": student, "teacher": teacher}, group, where=where
+        )
     losses = []
-    for s_ND, t_ND in paired_taps(student, teacher, where="relational_angle_loss"):
+    for s_ND, t_ND in paired_taps(student, teacher, where=where):
         count = s_ND.shape[0]
         with exact_arithmetic(s_ND):
             # a pair i = k has cosine 1 on both sides and a pair with j has 0: neither adds anything
@@ -83,6 +97,14 @@ class RelationalAngleLoss(nn.Module):
         tensor(0.)
     """
 
+    def __init__(self, *, group: ProcessGroup | None = None) -> None:
+        super().__init__()
+        self.group = group
+
     def forward(self, student: Taps, teacher: Taps) -> Tensor:
         """The loss of a batch."""
-        return relational_angle_loss(student, teacher)
+        return relational_angle_loss(student, teacher, group=self.group)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return settings(group=self.group)

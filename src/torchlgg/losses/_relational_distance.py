@@ -6,15 +6,23 @@ Shapes: N examples, D features.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 from torch.nn import functional
 
 from torchlgg.core import exact_arithmetic, safe_divide, smallest_divisor
 from torchlgg.graphs import pairwise_distances
-from torchlgg.losses._taps import Taps, mean_of, paired_taps
+from torchlgg.losses._across_ranks import across_ranks
+from torchlgg.losses._taps import Taps, mean_of, paired_taps, settings
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 
-def relational_distance_loss(student: Taps, teacher: Taps) -> Tensor:
+def relational_distance_loss(
+    student: Taps, teacher: Taps, *, group: ProcessGroup | None = None
+) -> Tensor:
     r"""How far the student's relative distances between examples are from the teacher's.
 
     .. math:: \frac{1}{N(N-1)} \sum_{i ≠ j} ℓ\Big(\frac{‖s_i - s_j‖}{μ_S} -
@@ -28,6 +36,7 @@ def relational_distance_loss(student: Taps, teacher: Taps) -> Tensor:
         student: (N, ...), or several taps in a sequence or mapping: the mean over taps.
         teacher: the same taps of the teacher, in order; widths may differ. No gradient flows into
             it.
+        group: ranks whose batches, in rank order, make the batch; ``None`` is this process alone.
 
     Returns:
         A scalar ≥ 0, float32 or float64; 0 for N = 1. The relative distances of a collapsed batch
@@ -47,8 +56,13 @@ def relational_distance_loss(student: Taps, teacher: Taps) -> Tensor:
     Reference:
         arXiv 1904.05068, section 3.2.1.
     """
+    where = "relational_distance_loss"
+    if group is not None:
+        student, teacher = across_ranks(
+            {"student": student, "teacher": teacher}, group, where=where
+        )
     losses = []
-    for s_ND, t_ND in paired_taps(student, teacher, where="relational_distance_loss"):
+    for s_ND, t_ND in paired_taps(student, teacher, where=where):
         with exact_arithmetic(s_ND):
             total = functional.smooth_l1_loss(
                 _relative_distances(s_ND), _relative_distances(t_ND), reduction="sum"
@@ -77,6 +91,14 @@ class RelationalDistanceLoss(nn.Module):
         tensor(0.)
     """
 
+    def __init__(self, *, group: ProcessGroup | None = None) -> None:
+        super().__init__()
+        self.group = group
+
     def forward(self, student: Taps, teacher: Taps) -> Tensor:
         """The loss of a batch."""
-        return relational_distance_loss(student, teacher)
+        return relational_distance_loss(student, teacher, group=self.group)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return settings(group=self.group)

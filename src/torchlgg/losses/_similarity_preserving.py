@@ -5,14 +5,22 @@ Tung, Mori, ICCV 2019, arXiv 1907.09682. Shapes: N examples, D features.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 
 from torchlgg.core import exact_arithmetic, unit_rows
 from torchlgg.graphs import gram
-from torchlgg.losses._taps import Taps, mean_of, paired_taps
+from torchlgg.losses._across_ranks import across_ranks
+from torchlgg.losses._taps import Taps, mean_of, paired_taps, settings
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 
-def similarity_preserving_loss(student: Taps, teacher: Taps) -> Tensor:
+def similarity_preserving_loss(
+    student: Taps, teacher: Taps, *, group: ProcessGroup | None = None
+) -> Tensor:
     r"""How far the row-normalised inner products of the examples are from the teacher's.
 
     .. math:: \frac{1}{N^2} ‖ G_S - G_T ‖_F^2, \quad G = \text{rows of } X X^⊤ \text{ divided by
@@ -22,6 +30,7 @@ def similarity_preserving_loss(student: Taps, teacher: Taps) -> Tensor:
         student: (N, ...), or several taps in a sequence or mapping: the mean over taps.
         teacher: the same taps of the teacher, in order; widths may differ. No gradient flows into
             it.
+        group: ranks whose batches, in rank order, make the batch; ``None`` is this process alone.
 
     Returns:
         A scalar ≥ 0, float32 or float64. The row of a dead (all-zero) example is zero, with zero
@@ -39,8 +48,13 @@ def similarity_preserving_loss(student: Taps, teacher: Taps) -> Tensor:
     Reference:
         arXiv 1907.09682.
     """
+    where = "similarity_preserving_loss"
+    if group is not None:
+        student, teacher = across_ranks(
+            {"student": student, "teacher": teacher}, group, where=where
+        )
     losses = []
-    for s_ND, t_ND in paired_taps(student, teacher, where="similarity_preserving_loss"):
+    for s_ND, t_ND in paired_taps(student, teacher, where=where):
         with exact_arithmetic(s_ND):
             losses.append((unit_rows(gram(s_ND)) - unit_rows(gram(t_ND))).square().mean())
     return mean_of(losses)
@@ -56,6 +70,14 @@ class SimilarityPreservingLoss(nn.Module):
         tensor(0.)
     """
 
+    def __init__(self, *, group: ProcessGroup | None = None) -> None:
+        super().__init__()
+        self.group = group
+
     def forward(self, student: Taps, teacher: Taps) -> Tensor:
         """The loss of a batch."""
-        return similarity_preserving_loss(student, teacher)
+        return similarity_preserving_loss(student, teacher, group=self.group)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return settings(group=self.group)

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from torchlgg.core import InputError, check_count, check_labels, check_same_rows, exact_arithmetic
 from torchlgg.graphs import GraphSpec, class_edges, cosine_features, latent_geometry_graph
+from torchlgg.losses._across_ranks import across_ranks
 from torchlgg.losses._taps import mean_of, named_taps, settings
 from torchlgg.signals import cosine_smoothness, label_indicators, smoothness
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 
 def smoothness_variation_loss(
@@ -24,6 +29,7 @@ def smoothness_variation_loss(
     *,
     power: int = 2,
     spec: GraphSpec = GraphSpec.laplacian_networks(),  # noqa: B008  (frozen)
+    group: ProcessGroup | None = None,
 ) -> Tensor:
     r"""The mean change of label smoothness between consecutive layers.
 
@@ -41,6 +47,7 @@ def smoothness_variation_loss(
         labels: (N,) whole numbers, or Y itself, (N, C), soft or boolean.
         power: m ≥ 1.
         spec: how the graphs are made.
+        group: ranks whose batches, in rank order, make the batch; ``None`` is this process alone.
 
     Returns:
         A scalar ≥ 0, float32 or float64; 0 where all labels are equal.
@@ -67,6 +74,8 @@ def smoothness_variation_loss(
             f"{where}: `layers` must hold at least two layers, in a sequence or a mapping; the "
             "loss compares neighbours in depth"
         )
+    if group is not None:
+        layers, labels = across_ranks({"layers": layers, "labels": labels}, group, where=where)
     taps = named_taps(layers, name="layers", where=where)
     first_name, first_ND = taps[0]
     for name, x_ND in taps[1:]:
@@ -120,16 +129,20 @@ class SmoothnessVariationLoss(nn.Module):
         *,
         power: int = 2,
         spec: GraphSpec = GraphSpec.laplacian_networks(),  # noqa: B008  (frozen)
+        group: ProcessGroup | None = None,
     ) -> None:
         super().__init__()
         check_count(power, name="power", where="SmoothnessVariationLoss")
         self.power = power
         self.spec = spec
+        self.group = group
 
     def forward(self, layers: Sequence[Tensor] | Mapping[str, Tensor], labels: Tensor) -> Tensor:
         """The loss of a batch."""
-        return smoothness_variation_loss(layers, labels, power=self.power, spec=self.spec)
+        return smoothness_variation_loss(
+            layers, labels, power=self.power, spec=self.spec, group=self.group
+        )
 
     def extra_repr(self) -> str:
         """The settings."""
-        return settings(power=self.power, spec=self.spec)
+        return settings(power=self.power, spec=self.spec, group=self.group)

@@ -6,13 +6,17 @@ Shapes: N examples, C classes.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from torch import Tensor, nn
 
 from torchlgg.core import check_option, check_positive, exact_arithmetic
+from torchlgg.losses._across_ranks import across_ranks
 from torchlgg.losses._logits import paired_logits
 from torchlgg.losses._taps import settings
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 Scale = Literal["none", "temperature_squared"]
 
@@ -25,6 +29,7 @@ def soft_target_loss(
     *,
     temperature: float,
     scale: Scale = "none",
+    group: ProcessGroup | None = None,
 ) -> Tensor:
     r"""The divergence of the student's softened predictions from the teacher's.
 
@@ -38,6 +43,7 @@ def soft_target_loss(
         scale: ``"temperature_squared"`` multiplies by τ², which keeps the size of the gradient when
             τ changes, as Hinton et al. advise; ``"none"`` does not, as in the graph papers, whose
             weight of 16 is that factor.
+        group: ranks whose batches, in rank order, make the batch; ``None`` is this process alone.
 
     Returns:
         A scalar ≥ 0, float32 or float64; 0 where the softened predictions are equal.
@@ -58,6 +64,10 @@ def soft_target_loss(
     """
     where = "soft_target_loss"
     _check_settings(temperature, scale, where=where)
+    if group is not None:
+        student_logits, teacher_logits = across_ranks(
+            {"student_logits": student_logits, "teacher_logits": teacher_logits}, group, where=where
+        )
     s_NC, t_NC = paired_logits(student_logits, teacher_logits, where=where)
     with exact_arithmetic(s_NC):
         log_s_NC = (s_NC / temperature).log_softmax(dim=1)
@@ -80,18 +90,25 @@ class SoftTargetLoss(nn.Module):
         SoftTargetLoss(temperature=4.0, scale='none')
     """
 
-    def __init__(self, *, temperature: float, scale: Scale = "none") -> None:
+    def __init__(
+        self, *, temperature: float, scale: Scale = "none", group: ProcessGroup | None = None
+    ) -> None:
         super().__init__()
         _check_settings(temperature, scale, where="SoftTargetLoss")
         self.temperature = temperature
         self.scale: Scale = scale
+        self.group = group
 
     def forward(self, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
         """The loss of a batch."""
         return soft_target_loss(
-            student_logits, teacher_logits, temperature=self.temperature, scale=self.scale
+            student_logits,
+            teacher_logits,
+            temperature=self.temperature,
+            scale=self.scale,
+            group=self.group,
         )
 
     def extra_repr(self) -> str:
         """The settings."""
-        return settings(temperature=self.temperature, scale=self.scale)
+        return settings(temperature=self.temperature, scale=self.scale, group=self.group)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from torchlgg.core import InputError, check_same_rows, feature_matrix
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 Taps = Tensor | Sequence[Tensor] | Mapping[str, Tensor]
 """The representations of a batch: of one layer (N, ...), or of several, as ``capture`` yields."""
@@ -81,11 +85,12 @@ def mean_of(values: list[Tensor]) -> Tensor:
     return torch.stack(values).mean()
 
 
-def settings(**values: object) -> str:
-    """The ``extra_repr`` of a loss module: ``name=value`` for every setting.
+def settings(*, group: ProcessGroup | None = None, **values: object) -> str:
+    """The ``extra_repr`` of a loss module: ``name=value`` for every setting, a group by its size.
 
     Example:
         >>> settings(power=2, edges="all")
         "power=2, edges='all'"
     """
-    return ", ".join(f"{name}={value!r}" for name, value in values.items())
+    shown = [f"{name}={value!r}" for name, value in values.items()]
+    return ", ".join(shown + ([] if group is None else [f"group=<{group.size()} ranks>"]))

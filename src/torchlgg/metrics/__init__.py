@@ -8,7 +8,9 @@ from torchlgg.metrics._intervals import (
     paired_difference,
     proportion_interval,
 )
+from torchlgg.metrics._neighbors import nearest_neighbors
 from torchlgg.metrics._predictions import Agreement, agreement, error_rate
+from torchlgg.metrics._sign_flips import sign_flip_p_value
 
 __all__ = [
     "Agreement",
@@ -18,6 +20,8 @@ __all__ = [
     "error_rate",
     "graph_distance",
     "mean_interval",
+    "nearest_neighbors",
     "paired_difference",
     "proportion_interval",
+    "sign_flip_p_value",
 ]

@@ -175,14 +175,8 @@ def paired_difference(
         >>> f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}], p = {found.p_value:.3f}"
         '-0.40 [-0.81, 0.01], p = 0.053'
     """
-    a_values = _finite(a, name="a", where="paired_difference")
-    b_values = _finite(b, name="b", where="paired_difference")
+    a_values, b_values = finite_pairs(a, b, where="paired_difference")
     _check_confidence(confidence, where="paired_difference")
-    if len(a_values) != len(b_values):
-        raise InputError(
-            "paired_difference: `a` and `b` must be pairs: "
-            f"a has {len(a_values)} values, b {len(b_values)}"
-        )
     count = len(a_values)
     differences = [x - y for x, y in zip(a_values, b_values, strict=True)]
     mean = statistics.mean(differences)
@@ -209,6 +203,19 @@ def paired_difference(
         count=count,
         confidence=confidence,
     )
+
+
+def finite_pairs(
+    a: Iterable[float], b: Iterable[float], *, where: str
+) -> tuple[list[float], list[float]]:
+    """Both as lists of as many finite numbers, at least one."""
+    a_values = _finite(a, name="a", where=where)
+    b_values = _finite(b, name="b", where=where)
+    if len(a_values) != len(b_values):
+        raise InputError(
+            f"{where}: `a` and `b` must be pairs: a has {len(a_values)} values, b {len(b_values)}"
+        )
+    return a_values, b_values
 
 
 def _half_width(deviation: float, count: int, confidence: float) -> float:

@@ -16,7 +16,9 @@ _WRAPPERS = ("module.", "_orig_mod.")  # DistributedDataParallel's and torch.com
 _LISTED = 3
 
 
-def load_weights(net: nn.Module, path: str | os.PathLike[str]) -> dict[str, str]:
+def load_weights(
+    net: nn.Module, path: str | os.PathLike[str], *, replace_head: bool = False
+) -> dict[str, str]:
     """Fill a network with the weights of a file, all of them or none.
 
     No code of the file is ever run: a safetensors file holds only tensors, and any other is read
@@ -28,6 +30,8 @@ def load_weights(net: nn.Module, path: str | os.PathLike[str]) -> dict[str, str]
     Args:
         net: the network; changed in place.
         path: a ``.safetensors`` file, or a state dict written by ``torch.save``.
+        replace_head: where the last linear layer of the file has another number of rows than that
+            of the network, leave it out: the network keeps its own.
 
     Returns:
         The metadata written beside the weights; empty where there is none, as in every file of
@@ -53,6 +57,8 @@ def load_weights(net: nn.Module, path: str | os.PathLike[str]) -> dict[str, str]
     state, metadata = read_state(path, where="load_weights")
     own_state = net.state_dict()
     found, expected = _without_wrappers(state), _without_wrappers(own_state)
+    if replace_head:
+        found = found | {key: expected[key] for key in _head(net, found, expected)}
     if differences := _differences(found, expected):
         raise InputError(
             f"load_weights: `path` must hold weights of this {type(net).__name__}, but those in "
@@ -140,6 +146,20 @@ def _without_wrappers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
                 {key.removeprefix(prefix): tensor for key, tensor in state.items()}
             )
     return dict(state)
+
+
+def _head(
+    net: nn.Module, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]
+) -> tuple[str, ...]:
+    """The keys of the last linear layer, where the file's has another number of rows."""
+    linear = [name for name, module in net.named_modules() if isinstance(module, nn.Linear)]
+    if not linear:
+        return ()
+    last = next(iter(_without_wrappers({f"{linear[-1]}.weight": torch.empty(0)})))
+    keys = [key for key in (last, last.removesuffix("weight") + "bias") if key in expected]
+    if last in found and found[last].shape[:1] != expected[last].shape[:1]:
+        return tuple(key for key in keys if key in found)
+    return ()
 
 
 def _differences(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[str]:

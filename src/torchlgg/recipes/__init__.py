@@ -1,5 +1,47 @@
-"""Whole configurations: what to train, on what, with what, and what to measure."""
+"""Whole configurations by name, and the runs that they describe."""
 
 from torchlgg.recipes._demo import DemoConfig, DemoProgress, run_demo
+from torchlgg.recipes._execute import (
+    BEST,
+    MODEL,
+    STATE,
+    best_epoch,
+    create_run,
+    execute,
+    gpu_names,
+    resume_command,
+    run_recipe,
+)
+from torchlgg.recipes._find import recipe, recipe_names
+from torchlgg.recipes._job import Job, prepare
+from torchlgg.recipes._observer import Observer
+from torchlgg.recipes._plain import from_plain, to_plain
+from torchlgg.recipes._run_config import RunConfig
+from torchlgg.recipes._settings import merged, with_settings
+from torchlgg.recipes._tap_report import tap_report
 
-__all__ = ["DemoConfig", "DemoProgress", "run_demo"]
+__all__ = [
+    "BEST",
+    "MODEL",
+    "STATE",
+    "DemoConfig",
+    "DemoProgress",
+    "Job",
+    "Observer",
+    "RunConfig",
+    "best_epoch",
+    "create_run",
+    "execute",
+    "from_plain",
+    "gpu_names",
+    "merged",
+    "prepare",
+    "recipe",
+    "recipe_names",
+    "resume_command",
+    "run_demo",
+    "run_recipe",
+    "tap_report",
+    "to_plain",
+    "with_settings",
+]

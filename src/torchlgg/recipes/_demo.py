@@ -8,16 +8,15 @@ from dataclasses import asdict, dataclass, field
 import torch
 from torch import nn
 
-from torchlgg.data import ImageSet, open_images, split_validation
+from torchlgg.data import ImageSource, open_images, split_validation
 from torchlgg.evaluation import evaluate
 from torchlgg.metrics import mean_interval
-from torchlgg.nets import build_net
+from torchlgg.nets import SavedNet, build_net
 from torchlgg.records import Interval, Measurement, Result, RunFolder
 from torchlgg.training import (
-    DistillationConfig,
+    Distill,
     EpochReport,
     Objective,
-    SavedNet,
     TrainingConfig,
     fit,
     parse_losses,
@@ -107,7 +106,7 @@ def run_demo(
         ...     [summary.tags["method"] for summary in run_demo(run, config)]
         ['none']
     """
-    splits = open_images(config.data)
+    splits = open_images(config.data, in_memory=True)
     train, validation = split_validation(splits.train, fraction=config.validation)
     networks = 1 + len(config.seeds) * len(config.methods)
     trained = 0
@@ -142,7 +141,7 @@ def run_demo(
             subject = f"student {method} seed {seed}"
             student = _seeded_net(config.student_net, train, seed)
             objective = Objective(
-                student, teacher=teacher, config=DistillationConfig(losses=parse_losses(method))
+                student, teacher=teacher, task=Distill(losses=parse_losses(method))
             )
             schedule = TrainingConfig(**(asdict(config.schedule) | {"seed": seed}))
             train_one(subject, config.student_net, objective, schedule)
@@ -160,9 +159,9 @@ def run_demo(
     return summaries
 
 
-def _seeded_net(name: str, images: ImageSet, seed: int) -> nn.Module:
+def _seeded_net(name: str, images: ImageSource, seed: int) -> nn.Module:
     torch.manual_seed(seed)
-    return build_net(name, num_classes=len(images.class_names), in_channels=images.images.shape[1])
+    return build_net(name, num_classes=len(images.class_names), in_channels=images.shape[0])
 
 
 def _summary(method: str, results: Sequence[Result]) -> Result:

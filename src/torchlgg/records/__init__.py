@@ -6,15 +6,19 @@ from torchlgg.records._environment import (
     environment,
     source_commit,
 )
+from torchlgg.records._find import find_runs
+from torchlgg.records._journal import Journal
 from torchlgg.records._result import DataDescription, Interval, Measurement, Result
 from torchlgg.records._run_folder import RunFolder
 from torchlgg.records._run_info import Ending, Resumption, RunInfo
+from torchlgg.records._tensorboard import write_tensorboard
 
 __all__ = [
     "DataDescription",
     "Ending",
     "Environment",
     "Interval",
+    "Journal",
     "Measurement",
     "Result",
     "Resumption",
@@ -22,5 +26,7 @@ __all__ = [
     "RunInfo",
     "differences",
     "environment",
+    "find_runs",
     "source_commit",
+    "write_tensorboard",
 ]

@@ -3,18 +3,68 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from torchlgg.core import InputError, cannot, is_partial
-from torchlgg.records._run_info import read_run_info
+from torchlgg.core import InputError, cannot, is_partial, write_atomically
+from torchlgg.records._run_info import RunInfo, read_run_info
 
 MARKER = "run.json"
 METRICS = "metrics.jsonl"
 RESULTS = "results.jsonl"
 OWN = frozenset({MARKER, METRICS, RESULTS})
+
+
+def begin_folder(folder: Path, text: str, *, overwrite: bool) -> None:
+    """Make the folder of a new run with ``text`` as its ``run.json``, or change nothing."""
+    old, made = _claim(folder, overwrite=overwrite)
+    try:
+        with write_atomically(folder / MARKER) as file:
+            file.write(text.encode())
+            file.flush()
+            # The new run.json has found its room on the disk: only now the old run goes. Its
+            # own run.json is there until the very end, so that a kill leaves a run folder.
+            remove_entries(folder, old)
+    except BaseException:
+        unmake(made)
+        raise
+
+
+def check_folder(folder: Path, *, overwrite: bool) -> None:
+    """Raise :class:`InputError` if :func:`begin_folder` would; leave nothing behind."""
+    _, made = _claim(folder, overwrite=overwrite)
+    try:
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise cannot("write to", folder, PermissionError(errno.EACCES, "permission denied"))
+    finally:
+        unmake(made)
+
+
+def check_is_run(folder: Path, *, named: str) -> None:
+    """Raise :class:`InputError` unless the folder is there and holds a ``run.json``."""
+    try:
+        if not folder.is_dir():
+            problem = "is a file" if folder.exists() else "does not exist"
+            raise InputError(f"`path` must be the folder of a run: {named!r} {problem}")
+        if not (folder / MARKER).is_file():
+            raise InputError(f"`path` must be the folder of a run: {named!r} holds no {MARKER}")
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"cannot read {named!r}: {error}") from error
+
+
+def _claim(folder: Path, *, overwrite: bool) -> tuple[list[str], list[Path]]:
+    """Make the folder if it is free: what is to be replaced in it, and what was made."""
+    try:
+        return entries_to_replace(folder, overwrite=overwrite), make_folder(folder)
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise cannot("make the folder", folder, error) from error
 
 
 def make_folder(folder: Path) -> list[Path]:
@@ -54,14 +104,21 @@ def entries_to_replace(folder: Path, *, overwrite: bool) -> list[str]:
         raise InputError(
             f"{place} holds the run of {info.created}; choose another folder or pass --overwrite"
         )
-    own = OWN | set(info.entries)
-    foreign = [name for name in names if name not in own and not is_partial(name)]
+    own, foreign = entries_of_run(folder, info)
     if foreign:
         raise InputError(
             f"{place} holds {foreign[0]!r}, which the run there did not make, so that --overwrite "
             "would remove something else; move it away or choose another folder"
         )
-    return [name for name in names if name != MARKER]
+    return own
+
+
+def entries_of_run(folder: Path, info: RunInfo) -> tuple[list[str], list[str]]:
+    """What the run has put beside its ``run.json``, and what else lies there."""
+    own = OWN | set(info.entries)
+    names = sorted(set(os.listdir(folder)) - {MARKER})
+    foreign = [name for name in names if name not in own and not is_partial(name)]
+    return [name for name in names if name not in foreign], foreign
 
 
 def remove_entries(folder: Path, names: Sequence[str]) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from torchlgg.core import InputError
+
+_GLANCES, _GLANCE = 5, 0.02  # a look by another process, as `is_held` takes it, is over by then
 
 
 @contextlib.contextmanager
@@ -35,14 +38,49 @@ def locked(folder: Path) -> Iterator[None]:
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(
-                f"another process is at work in {str(folder)!r}; wait for it to end, or stop it"
-            ) from error
-        except OSError:
-            pass  # a disk that has no locks
+        for glances in range(_GLANCES, -1, -1):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if glances == 0:
+                    raise InputError(
+                        f"another process is at work in {str(folder)!r}; wait for it to end, or "
+                        "stop it"
+                    ) from error
+                time.sleep(_GLANCE)
+            except OSError:
+                break  # a disk that has no locks
         yield
     finally:
         os.close(handle)
+
+
+def is_held(place: Path) -> bool | None:
+    """Whether a process holds the lock of a folder or a file; ``None`` where nobody can say.
+
+    It says so by taking the lock for a moment, which :func:`locked` waits out.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, locked(Path(folder)):
+        ...     is_held(Path(folder))
+        True
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    try:
+        handle = os.open(place, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
+    return False

@@ -3,39 +3,38 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
-from torchlgg.core import InputError, cannot, is_partial, write_atomically, write_text_atomically
+from torchlgg.core import InputError, cannot, is_partial, write_text_atomically
 from torchlgg.records._environment import environment, source_commit
 from torchlgg.records._folder import (
     MARKER,
-    METRICS,
     OWN,
-    RESULTS,
-    entries_to_replace,
-    make_folder,
+    begin_folder,
+    check_folder,
+    check_is_run,
+    entries_of_run,
     remove_entries,
     unmake,
 )
-from torchlgg.records._json import json_line, json_text, json_value
-from torchlgg.records._lines import append_line, read_lines, read_objects
-from torchlgg.records._lock import locked
-from torchlgg.records._result import Result
+from torchlgg.records._journal import Journal
+from torchlgg.records._json import json_text, json_value
+from torchlgg.records._lock import is_held, locked
 from torchlgg.records._run_info import (
     Ending,
     Resumption,
     RunInfo,
     check_ending,
+    info_text,
     now,
     read_run_info,
 )
 
 
-class RunFolder:
+class RunFolder(Journal):
     """The folder in which a run leaves its configuration, metrics, results and files.
 
     ========================  ==================================================================
@@ -46,7 +45,7 @@ class RunFolder:
     ========================  ==================================================================
 
     Made by :meth:`create` or :meth:`open`, not from a bare ``folder``. One process writes to it
-    at a time.
+    at a time. Metrics and results are written and read as in any :class:`Journal`.
 
     Example:
         >>> import tempfile
@@ -58,9 +57,6 @@ class RunFolder:
         ...     again.metrics(), again.info.status
         ([{'epoch': 1, 'loss': 0.5}], 'finished')
     """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
 
     def __repr__(self) -> str:
         return f"RunFolder({str(self._folder)!r})"
@@ -98,27 +94,15 @@ class RunFolder:
             (0,)
         """
         folder = Path(path).absolute()
-        text = _info_text(
-            RunInfo(
-                command=command,
-                created=now(),
-                seeds=tuple(seeds),
-                config=json_value(dict(config), name="config"),
-                commit=source_commit(),
-                environment=environment(gpus=gpus),
-            )
+        info = RunInfo(
+            command=command,
+            created=now(),
+            seeds=tuple(seeds),
+            config=json_value(dict(config), name="config"),
+            commit=source_commit(),
+            environment=environment(gpus=gpus),
         )
-        old, made = _claim(folder, overwrite=overwrite)
-        try:
-            with write_atomically(folder / MARKER) as file:
-                file.write(text.encode())
-                file.flush()
-                # The new run.json has found its room on the disk: only now the old run goes. Its
-                # own run.json is there until the very end, so that a kill leaves a run folder.
-                remove_entries(folder, old)
-        except BaseException:
-            unmake(made)
-            raise
+        begin_folder(folder, info_text(info), overwrite=overwrite)
         return cls(folder)
 
     @staticmethod
@@ -137,13 +121,7 @@ class RunFolder:
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     RunFolder.check(f"{folder}/new")
         """
-        folder = Path(path).absolute()
-        _, made = _claim(folder, overwrite=overwrite)
-        try:
-            if not os.access(folder, os.W_OK | os.X_OK):
-                raise cannot("write to", folder, PermissionError(errno.EACCES, "permission denied"))
-        finally:
-            unmake(made)
+        check_folder(Path(path).absolute(), overwrite=overwrite)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> RunFolder:
@@ -162,25 +140,9 @@ class RunFolder:
             torchlgg.core._errors.InputError: `path` must be the folder of a run: 'no/such/run' ...
         """
         folder = Path(path).absolute()
-        try:
-            if not folder.is_dir():
-                problem = "is a file" if folder.exists() else "does not exist"
-                raise InputError(f"`path` must be the folder of a run: {str(path)!r} {problem}")
-            if not (folder / MARKER).is_file():
-                raise InputError(
-                    f"`path` must be the folder of a run: {str(path)!r} holds no {MARKER}"
-                )
-        except (OSError, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"cannot read {str(path)!r}: {error}") from error
+        check_is_run(folder, named=str(path))
         read_run_info(folder / MARKER)
         return cls(folder)
-
-    @property
-    def folder(self) -> Path:
-        """The folder's absolute path."""
-        return self._folder
 
     @property
     def info(self) -> RunInfo:
@@ -232,66 +194,7 @@ class RunFolder:
         self._write_info(info.model_copy(update={"entries": (*info.entries, entry)}))
 
     def _write_info(self, info: RunInfo) -> None:
-        write_text_atomically(self._folder / MARKER, _info_text(info))
-
-    def append_metrics(self, row: Mapping[str, Any]) -> None:
-        """Add one line to ``metrics.jsonl``; it is there even if the process is killed next.
-
-        Args:
-            row: JSON values by name. NaN and infinity, which JSON does not have, become ``None``:
-                a run that diverges is recorded, too.
-
-        Raises:
-            InputError: a value JSON cannot hold, by its name; or the file cannot be written.
-        """
-        found = json_value(dict(row), name="row", non_finite="null")
-        append_line(self._folder / METRICS, json_line(found), durable=False)
-
-    def metrics(self) -> list[dict[str, Any]]:
-        """Every row of :meth:`append_metrics`, oldest first; a last line cut off is left out.
-
-        Raises:
-            InputError: another line is damaged; its number is named.
-        """
-        return read_objects(self._folder / METRICS)
-
-    def replace_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write ``metrics.jsonl`` anew, whole or not at all.
-
-        Args:
-            rows: as for :meth:`append_metrics`, oldest first.
-
-        Raises:
-            InputError: a value JSON cannot hold, or the file cannot be written.
-        """
-        found = [json_value(dict(row), name="row", non_finite="null") for row in rows]
-        write_text_atomically(self._folder / METRICS, "".join(map(json_line, found)))
-
-    def write_result(self, result: Result) -> None:
-        """Add one ``result`` to ``results.jsonl``, and wait until it is on the disk.
-
-        Raises:
-            InputError: not a :class:`Result`, or the file cannot be written.
-        """
-        if not isinstance(result, Result):
-            raise InputError(f"`result` must be a Result, got {type(result).__name__}")
-        append_line(self._folder / RESULTS, result.to_json() + "\n", durable=True)
-
-    def results(self) -> list[Result]:
-        """Every result of :meth:`write_result`, oldest first; a last line cut off is left out.
-
-        Raises:
-            InputError: another line is damaged; its number is named.
-        """
-        results = []
-        for number, line in enumerate(read_lines(self._folder / RESULTS), start=1):
-            try:
-                results.append(Result.from_json(line))
-            except InputError as error:
-                raise InputError(
-                    f"line {number} of {str(self._folder / RESULTS)!r} is damaged: {error}"
-                ) from error
-        return results
+        write_text_atomically(self._folder / MARKER, info_text(info))
 
     def write_json(self, name: str, value: Any) -> Path:
         """Write one JSON file, whole or not at all.
@@ -352,16 +255,44 @@ class RunFolder:
         """
         return locked(self._folder)
 
+    @property
+    def held(self) -> bool | None:
+        """Whether a process holds :meth:`locked`; ``None`` where the system cannot say."""
+        return is_held(self._folder)
 
-def _claim(folder: Path, *, overwrite: bool) -> tuple[list[str], list[Path]]:
-    """Make the folder if it is free: what is to be replaced in it, and what was made."""
-    try:
-        return entries_to_replace(folder, overwrite=overwrite), make_folder(folder)
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise cannot("make the folder", folder, error) from error
+    @property
+    def status(self) -> Literal["running", "dead"] | Ending:
+        """How the run stands: as :attr:`info` says, or ``"dead"`` if its process was killed.
 
+        Where the system has no locks, that cannot be seen, and it is ``"running"`` for ever.
+        """
+        status = self.info.status
+        if status == "running" and self.held is False:
+            status = self.info.status  # once more: it may have ended between the two looks
+            return "dead" if status == "running" else status
+        return status
 
-def _info_text(info: RunInfo) -> str:
-    return json_text(info.model_dump(mode="json"))
+    def remove(self) -> None:
+        """Remove the run: every entry that it made, and its folder.
+
+        Raises:
+            InputError: a process is at work in it, or it holds something that the run did not
+                make; nothing was changed. Or something cannot be removed.
+
+        Example:
+            >>> import tempfile
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     run = RunFolder.create(f"{folder}/run", command="lgg demo", config={})
+            ...     run.remove()
+            ...     os.listdir(folder)
+            []
+        """
+        with self.locked():
+            names, foreign = entries_of_run(self._folder, self.info)
+            if foreign:
+                raise InputError(
+                    f"the run in {str(self._folder)!r} cannot be removed: {foreign[0]!r} is there "
+                    "too, which it did not make; move that away first"
+                )
+            remove_entries(self._folder, [*names, MARKER])  # the mark goes last
+        unmake([self._folder])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -11,6 +12,7 @@ from pydantic import AfterValidator, Field
 
 from torchlgg.core import InputError, did_you_mean
 from torchlgg.records._environment import Environment
+from torchlgg.records._json import json_text, json_value
 from torchlgg.records._record import Record
 
 FORMAT: Literal["torchlgg run"] = "torchlgg run"
@@ -83,10 +85,52 @@ class RunInfo(Record):
     entries: tuple[Entry, ...] = ()
     resumed: tuple[Resumption, ...] = ()
 
+    def differences_from(self, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """Where another configuration is not the one of this run, in words.
+
+        Args:
+            config: as it was, or would be, given to ``RunFolder.create``.
+
+        Returns:
+            Such as ``"training.epochs is 30 in the run and 60 now"``; empty if there is none.
+
+        Raises:
+            InputError: a value JSON cannot hold.
+
+        Example:
+            >>> from torchlgg.records import environment
+            >>> info = RunInfo(command="lgg train", created="2026-01-01T00:00:00+00:00",
+            ...                environment=environment(), config={"training": {"epochs": 30}})
+            >>> info.differences_from({"training": {"epochs": 60}})
+            ('training.epochs is 30 in the run and 60 now',)
+        """
+        then, now = _leaves(self.config), _leaves(json_value(dict(config), name="config"))
+        return tuple(
+            f"{name} is {then.get(name, 'absent')} in the run and {now.get(name, 'absent')} now"
+            for name in dict.fromkeys([*then, *now])
+            if then.get(name) != now.get(name)
+        )
+
+
+def _leaves(value: Any, name: str = "") -> dict[str, str]:
+    """The values by their dotted names, as JSON."""
+    if not isinstance(value, Mapping) or (name and not value):
+        return {name: json.dumps(value)}
+    return {
+        leaf: found
+        for key, inner in value.items()
+        for leaf, found in _leaves(inner, f"{name}.{key}" if name else key).items()
+    }
+
 
 def now() -> str:
     """This moment in UTC, to the second, as ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def info_text(info: RunInfo) -> str:
+    """The content of ``run.json``."""
+    return json_text(info.model_dump(mode="json"))
 
 
 def read_run_info(path: Path) -> RunInfo:

@@ -1,8 +1,10 @@
 """Tables and figures from records alone: an old result can always be drawn again; no torch."""
 
 from torchlgg.reports._comparison import comparison_panels, comparison_table
+from torchlgg.reports._curves import curves_figure
 from torchlgg.reports._distillation import distillation_report
 from torchlgg.reports._figure import Group, Panel, comparison_figure
+from torchlgg.reports._paired import difference_table, paired_report
 from torchlgg.reports._render import render_markdown, render_rich
 from torchlgg.reports._table import Column, Table
 
@@ -14,7 +16,10 @@ __all__ = [
     "comparison_figure",
     "comparison_panels",
     "comparison_table",
+    "curves_figure",
+    "difference_table",
     "distillation_report",
+    "paired_report",
     "render_markdown",
     "render_rich",
 ]

@@ -8,38 +8,15 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from torchlgg.core import InputError, write_atomically
+from torchlgg.core import InputError
+from torchlgg.reports._style import COLOURS, GREY, write_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, told apart with every kind of colour vision; without its yellow, which
-# is too faint on white.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_GREY = "#555555"
-_STYLE: dict[str, Any] = {
-    "font.size": 10,
-    "axes.edgecolor": _GREY,
-    "axes.linewidth": 0.8,
-    "axes.spines.left": False,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "text.parse_math": False,  # a dollar in a name is a dollar
-    "xtick.color": _GREY,
-    "ytick.left": False,
-    # the same ids in every file: without a salt they are drawn at random
-    "svg.hashsalt": "torchlgg",
-}
-_METADATA: dict[str, dict[str, str | None]] = {
-    ".svg": {"Date": None, "Creator": None},
-    ".png": {"Software": None},
-}
 _PANELS_A_ROW = 3
 
 
@@ -158,19 +135,9 @@ def comparison_figure(
         ...     comparison_figure(panels, f"{folder}/a.svg").name
         'a.svg'
     """
-    target = Path(path)
-    if target.suffix not in _METADATA:
-        raise InputError(f"`path` must end in '.svg' or '.png', got {str(target)!r}")
     if not panels:
         raise InputError("`panels` must hold at least one panel, got none")
-
-    from matplotlib import style
-
-    with style.context(["default", _STYLE]), write_atomically(target) as file:
-        _draw(panels, caption).savefig(
-            file, format=target.suffix[1:], dpi=200, metadata=_METADATA[target.suffix]
-        )
-    return target
+    return write_figure(lambda: _draw(panels, caption), path)
 
 
 def _draw(panels: Sequence[Panel], caption: str) -> Figure:
@@ -194,7 +161,7 @@ def _draw(panels: Sequence[Panel], caption: str) -> Figure:
             axes.set_yticks(range(len(labels)), wrapped)
         else:
             axes.set_axis_off()
-    figure.supxlabel(textwrap.fill(caption, int(14 * width)), fontsize=9, color=_GREY)
+    figure.supxlabel(textwrap.fill(caption, int(14 * width)), fontsize=9, color=GREY)
     return figure
 
 
@@ -202,7 +169,7 @@ def _draw_panel(axes: Axes, panel: Panel, labels: Sequence[str]) -> None:
     decimals = _decimals(panel)
     for group in panel.groups:
         row = labels.index(group.label)
-        colour = _COLOURS[row % len(_COLOURS)]
+        colour = COLOURS[row % len(COLOURS)]
         # below the mean, in two heights by turns, so that near values stay apart
         heights = [row + 0.20 + 0.10 * (i % 2) for i in range(len(group.values))]
         axes.scatter(group.values, heights, s=16, color=colour, alpha=0.5, linewidths=0, zorder=2)

@@ -12,10 +12,12 @@ class EpochReport:
 
     Args:
         epoch: counted from 1.
-        learning_rate: of its steps.
+        learning_rate: of its last step.
         terms: the mean weighted value of each term of the objective.
         gradient_shares: the share of each term in the gradient that reaches the student's
             parameters, a mean over the steps in which it was measured; empty if none was.
+        smoothness: the smoothness of the labels on the graph of each watched tap
+            (:func:`label_smoothness`); empty if none is watched.
         validation_error: the fraction of validation images that are wrong after it; ``None``
             without such images.
         seconds: of the epoch, without the validation.
@@ -42,6 +44,7 @@ class EpochReport:
     part_seconds: Mapping[str, float]
     steps: int
     gradient_shares: Mapping[str, float] = field(default_factory=dict)
+    smoothness: Mapping[str, float] = field(default_factory=dict)
 
     def share(self, part: str) -> float:
         """The fraction of the timed steps that ``part`` took; 0 for a part that did not run."""

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from statistics import fmean
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from torchlgg.core import InputError
-from torchlgg.data import ImageSet, batches, random_crop_flip
-from torchlgg.metrics import error_rate
+from torchlgg.data import ImageSource, balanced_batches, batches, random_crop_flip
 from torchlgg.training._clock import Clock
 from torchlgg.training._config import TrainingConfig
+from torchlgg.training._engine_config import EngineConfig
 from torchlgg.training._epoch_report import EpochReport
 from torchlgg.training._objective import Objective
-from torchlgg.training._predict import device_of, predict
+from torchlgg.training._predict import device_of
 from torchlgg.training._state import TrainingState, fingerprint
+from torchlgg.training._validate import label_smoothness, validation_error
 
 
 class DivergedError(InputError):
@@ -34,10 +35,11 @@ class DivergedError(InputError):
 
 def fit(
     objective: Objective,
-    train: ImageSet,
+    train: ImageSource,
     config: TrainingConfig,
+    engine: EngineConfig = EngineConfig(),  # noqa: B008  (frozen)
     *,
-    validation: ImageSet | None = None,
+    validation: ImageSource | None = None,
     resume: TrainingState | None = None,
     on_step: Callable[[int, int], None] | None = None,
     on_state: Callable[[TrainingState], None] | None = None,
@@ -51,8 +53,9 @@ def fit(
 
     Args:
         objective: the student, the teacher and the losses.
-        train: the images to learn from; best on the device of the student.
+        train: the images to learn from.
         config: the schedule.
+        engine: how it is carried out; the device is that of the student's parameters.
         validation: images to measure the error on after each epoch.
         resume: the state to go on from, of a run with the same arguments; the student's own
             weights are replaced.
@@ -82,15 +85,9 @@ def fit(
         [2]
     """
     check_fit(objective, train, config)
-    smallest = objective.smallest_batch
     student = objective.student
     device = device_of(student)
-    optimizer = torch.optim.SGD(
-        student.parameters(),
-        lr=config.learning_rate,
-        momentum=config.momentum,
-        weight_decay=config.weight_decay,
-    )
+    optimizer = config.build_optimizer(student)
     generator = torch.Generator().manual_seed(config.seed)
     torch.manual_seed(config.seed)  # for layers that draw, such as dropout
     asked = {}
@@ -103,26 +100,22 @@ def fit(
         reports += resume.reports
     clock = Clock(device)
     for epoch in range(len(reports), config.epochs):
+        if config.fresh_optimizer and epoch in config.decay_epochs:
+            optimizer = config.build_optimizer(student)
         student.train()
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate_at(epoch)
         sums = dict.fromkeys(objective.names, 0.0)
         shares: dict[str, list[float]] = {}
         started, images_seen = time.perf_counter(), 0
-        plan = batches(len(train), batch_size=config.batch_size, generator=generator)
-        plan = tuple(index_N for index_N in plan if len(index_N) >= smallest)
-        for step, index_N in enumerate(plan, start=1):
-            clock.tick()
-            with clock("data"):
-                index_N = index_N.to(train.images.device)
-                images = train.images[index_N]
-                if config.crop_padding or config.flip:
-                    images = random_crop_flip(
-                        images, padding=config.crop_padding, flip=config.flip, generator=generator
-                    )
-                inputs = train.normalize(images.to(device))
-                labels_N = train.labels[index_N].to(device)
+        plan = _plan(train, config, objective.smallest_batch, generator)
+        rate = config.learning_rate
+        clock.tick()
+        for step, (inputs, labels_N) in enumerate(
+            _batches(train, plan, config, generator, device, clock), start=1
+        ):
+            rate = config.learning_rate_at(epoch + (step - 0.5) / len(plan))
             with clock("optimiser"):
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
                 optimizer.zero_grad(set_to_none=True)
             try:
                 terms = objective.backward(inputs, labels_N, clock)
@@ -144,19 +137,25 @@ def fit(
                 shares.setdefault(name, []).append(share)
             with clock("optimiser"):
                 optimizer.step()
-            images_seen += len(index_N)
+                objective.task.after_step(student)
+            images_seen += len(labels_N)
             if on_step is not None:
                 on_step(step, len(plan))
+            clock.tick()
         seconds = time.perf_counter() - started
         _check_weights(student, epoch + 1)
         error = None
         if validation is not None:
-            error = error_rate(predict(student, validation), validation.labels.to(device))
+            error = validation_error(student, objective.task, train, validation)
+        smoothness = {}
+        if engine.watch is not None:
+            smoothness = label_smoothness(student, engine.watch, validation or train)
         report = EpochReport(
             epoch=epoch + 1,
-            learning_rate=config.learning_rate_at(epoch),
+            learning_rate=rate,
             terms={name: total / len(plan) for name, total in sums.items()},
             gradient_shares={name: fmean(found) for name, found in shares.items()},
+            smoothness=smoothness,
             validation_error=error,
             seconds=seconds,
             images_per_second=images_seen / seconds,
@@ -169,7 +168,44 @@ def fit(
         yield report
 
 
-def check_fit(objective: Objective, train: ImageSet, config: TrainingConfig) -> None:
+def _plan(
+    train: ImageSource, config: TrainingConfig, smallest: int, generator: torch.Generator
+) -> tuple[Tensor, ...]:
+    """The positions of each batch of an epoch, without batches too small for the losses."""
+    if config.classes_per_batch is None:
+        plan = batches(len(train), batch_size=config.batch_size, generator=generator)
+        return tuple(index_N for index_N in plan if len(index_N) >= smallest)
+    return balanced_batches(
+        train.labels,
+        classes=config.classes_per_batch,
+        examples=config.batch_size // config.classes_per_batch,
+        generator=generator,
+    )
+
+
+def _batches(
+    train: ImageSource,
+    plan: Sequence[Tensor],
+    config: TrainingConfig,
+    generator: torch.Generator,
+    device: torch.device,
+    clock: Clock,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The images of each batch, cropped, flipped and normalised, and their labels."""
+    source = train.pixels(plan)
+    for index_N in plan:
+        with clock("data"):
+            pixels = next(source)
+            if config.crop_padding or config.flip:
+                pixels = random_crop_flip(
+                    pixels, padding=config.crop_padding, flip=config.flip, generator=generator
+                )
+            inputs = train.normalize(pixels.to(device))
+            labels_N = train.labels[index_N.to(train.labels.device)].to(device)
+        yield inputs, labels_N
+
+
+def check_fit(objective: Objective, train: ImageSource, config: TrainingConfig) -> None:
     """Raise unless the losses, the images and the schedule go together.
 
     Args:
@@ -195,11 +231,11 @@ def check_fit(objective: Objective, train: ImageSet, config: TrainingConfig) -> 
             f"k + 1); the batch size is {config.batch_size} and there are {len(train)} training "
             "images"
         )
-    if config.crop_padding >= min(train.images.shape[2:]):
+    if config.crop_padding >= min(train.shape[1:]):
         raise InputError(
             f"`crop_padding` must be less than the side of an image, or a crop may hold nothing of "
             f"it; got {config.crop_padding} for images of "
-            f"{' x '.join(map(str, train.images.shape[2:]))}"
+            f"{' x '.join(map(str, train.shape[1:]))}"
         )
 
 

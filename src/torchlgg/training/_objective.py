@@ -1,4 +1,4 @@
-"""What one step minimises: the labels' cross-entropy, and what the teacher adds to it.
+"""What one step minimises: the losses of a task, and how to take their gradient.
 
 Shapes: N examples, C classes.
 """
@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from torchlgg.activations import capture
 from torchlgg.core import InputError
 from torchlgg.training._clock import Clock
-from torchlgg.training._distillation import DistillationConfig
 from torchlgg.training._gradient_norms import GradientNorms
+from torchlgg.training._pairing import TapNames
 from torchlgg.training._predict import in_eval_mode
+from torchlgg.training._task import Task
+from torchlgg.training._tasks import Classify
 from torchlgg.training._term import Term
-from torchlgg.training._view import View
-
-_CE = "ce"
+from torchlgg.training._view import View, paired
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,16 @@ class Objective:
     the student's parameters alone: its norm, with the term's weight, over the sum of these norms
     is the term's *share*. A term with a ``gradient_ratio`` ρ has, instead of a fixed weight,
 
-    .. math:: w = ρ \frac{\bar g_{ce}}{\bar g}
+    .. math:: w = ρ \frac{\bar g_0}{\bar g}
 
     with :math:`\bar g` the running mean (momentum ½ over the measurements) of the norm of the
-    gradient of the bare loss, and :math:`\bar g_{ce}` that of the cross-entropy. No gradient flows
-    through w; it is 0 while the loss has no gradient.
+    gradient of the bare loss, and :math:`\bar g_0` that of the first term, the loss of the labels.
+    No gradient flows through w; it is 0 while the loss has no gradient.
 
     Args:
         student: the network to train.
-        teacher: the network to learn from, put into eval mode; ``None`` is plain classification.
-        config: the losses between the two.
+        teacher: the network to learn from, put into eval mode, where the task needs one.
+        task: the losses.
 
     Raises:
         InputError: losses that need a teacher, and none.
@@ -81,24 +81,24 @@ class Objective:
         student: nn.Module,
         *,
         teacher: nn.Module | None = None,
-        config: DistillationConfig = DistillationConfig(losses=()),  # noqa: B008  (frozen)
+        task: Task = Classify(),  # noqa: B008  (frozen)
     ) -> None:
-        if config.terms and teacher is None:
-            raise InputError(f"the losses {'+'.join(config.names)} need a teacher")
+        if task.needs_teacher and teacher is None:
+            raise InputError(f"the losses {'+'.join(task.names)} need a teacher")
         self.student = student
-        self.teacher = teacher.eval() if teacher is not None and config.terms else None
-        self.config = config
+        self.teacher = teacher.eval() if teacher is not None and task.needs_teacher else None
+        self.task = task
         self._norms = GradientNorms()
 
     @property
     def smallest_batch(self) -> int:
         """The fewest examples a batch may hold: two, or one more than the neighbours of a graph."""
-        return max((term.smallest_batch for term in self.config.terms), default=2)
+        return max(term.smallest_batch for term in self.task.terms)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The terms, the cross-entropy ``"ce"`` first."""
-        return (_CE, *self.config.names)
+        """The terms, that of the labels first."""
+        return tuple(term.name for term in self.task.terms)
 
     def rehearse(self, images: Tensor, labels_N: Tensor) -> dict[str, float]:
         """The terms of one batch in eval mode, without a gradient: does everything fit?
@@ -114,14 +114,25 @@ class Objective:
             InputError: an unknown tap, taps that do not pair or do not suit a loss, or NaN or
                 infinity in one.
         """
-        with torch.no_grad(), in_eval_mode(self.student):
-            student, teacher = self._views(images, Clock(images.device))
-            values = {_CE: float(_cross_entropy(student, labels_N))}
-            for term in self.config.terms:
-                assert teacher is not None
+        with torch.no_grad():
+            student, teacher = self.views(images)
+            values = {}
+            for term in self.task.terms:
                 weight = term.weight if term.gradient_ratio is None else 1.0
                 values[term.name] = weight * float(term.loss(student, teacher, labels_N))
             return values
+
+    def views(self, images: Tensor) -> tuple[View, View]:
+        """What the losses would see of a batch, of the student and of the teacher, in eval mode.
+
+        Args:
+            images: (N, C, H, W), normalised.
+
+        Returns:
+            Both views, with the taps that are compared; the second is empty without a teacher.
+        """
+        with torch.no_grad(), in_eval_mode(self.student):
+            return self._views(images, Clock(images.device))
 
     def backward(self, images: Tensor, labels_N: Tensor, clock: Clock) -> StepTerms:
         """Add the gradient of one batch to the student's parameters.
@@ -141,20 +152,16 @@ class Objective:
         leaves = student.leaves()
         losses: dict[str, Tensor] = {}
         pulls: dict[str, dict[int, Tensor]] = {}  # by term, then by place in student.tensors()
-        with clock(_CE):
-            losses[_CE] = _cross_entropy(leaves, labels_N)
-            pulls[_CE] = _gradients(losses[_CE], leaves)
-        for term in self.config.terms:
-            assert teacher is not None
+        for term in self.task.terms:
             with clock(term.name):
                 losses[term.name] = term.loss(leaves, teacher, labels_N)
                 pulls[term.name] = _gradients(losses[term.name], leaves)
         norms = None
         with clock("student backward"):
-            if self.config.terms and self._norms.tick():
+            if len(self.task.terms) > 1 and self._norms.tick():
                 norms = {name: self._norm(student, pull) for name, pull in pulls.items()}
                 self._norms.add(norms)
-            weights = {_CE: 1.0} | {term.name: self._weight(term) for term in self.config.terms}
+            weights = {term.name: self._weight(term) for term in self.task.terms}
             total: dict[int, Tensor] = {}
             for name, pull in pulls.items():
                 for place, gradient in pull.items():
@@ -175,7 +182,7 @@ class Objective:
     def _weight(self, term: Term) -> float:
         if term.gradient_ratio is None:
             return term.weight
-        return term.gradient_ratio * self._norms.ratio(_CE, term.name)
+        return term.gradient_ratio * self._norms.ratio(self.names[0], term.name)
 
     def _norm(self, student: View, pull: dict[int, Tensor]) -> float:
         """The norm of a term's gradient at the student's parameters."""
@@ -189,32 +196,23 @@ class Objective:
         norms = [torch.linalg.vector_norm(g.double()) for g in reached if g is not None]
         return float(torch.stack(norms).norm())
 
-    def _views(self, images: Tensor, clock: Clock) -> tuple[View, View | None]:
-        teacher = None
+    def _views(self, images: Tensor, clock: Clock) -> tuple[View, View]:
+        teacher = View.absent()
         if self.teacher is not None:
             with clock("teacher"), torch.no_grad():
-                teacher = self._view(self.teacher, self.config.teacher_taps, images)
+                teacher = self._view(self.teacher, self.task.partner_taps, images)
         with clock("student forward"):
-            student = self._view(self.student, self.config.student_taps, images)
-        if teacher is not None and len(teacher.taps) != len(student.taps):
-            raise InputError(
-                "student and teacher taps must pair in order, but the student has "
-                f"{len(student.taps)} ({', '.join(student.taps)}) and the teacher "
-                f"{len(teacher.taps)} ({', '.join(teacher.taps)}); name them with student_taps "
-                "and teacher_taps"
-            )
+            student = self._view(self.student, self.task.taps, images)
+        if self.teacher is not None:
+            return paired(student, teacher, self.task.pairing)
         return student, teacher
 
-    def _view(self, net: nn.Module, taps: tuple[str, ...] | str, images: Tensor) -> View:
-        if not self.config.reads_taps:
+    def _view(self, net: nn.Module, taps: TapNames, images: Tensor) -> View:
+        if not self.task.reads_taps:
             return View(net(images), {})
         with capture(net, taps) as captured:
             logits_NC = net(images)
         return View(logits_NC, dict(captured))
-
-
-def _cross_entropy(student: View, labels_N: Tensor) -> Tensor:
-    return nn.functional.cross_entropy(student.logits_NC, labels_N)
 
 
 def _gradients(loss: Tensor, leaves: View) -> dict[int, Tensor]:

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from torchlgg.core import InputError
-from torchlgg.data import ImageSet, batches
+from torchlgg.data import ImageSource, batches
 
 
 def predict(
     net: nn.Module,
-    images: ImageSet,
+    images: ImageSource,
     *,
     batch_size: int = 256,
     progress: Callable[[int, int], None] | None = None,
@@ -58,7 +58,7 @@ def predict(
 @torch.no_grad()
 def over_batches(
     net: nn.Module,
-    images: ImageSet,
+    images: ImageSource,
     forward: Callable[[Tensor], Tensor],
     *,
     batch_size: int = 256,
@@ -88,12 +88,29 @@ def over_batches(
     device = device_of(net)
     rows = []
     with in_eval_mode(net):
-        for index_N in batches(len(images), batch_size=batch_size):
-            pixels = images.images[index_N.to(images.images.device)]
+        done = 0
+        for pixels in images.pixels(batches(len(images), batch_size=batch_size)):
             rows.append(forward(images.normalize(pixels.to(device))))
+            done += len(pixels)
             if progress is not None:
-                progress(int(index_N[-1]) + 1, len(images))
+                progress(done, len(images))
     return torch.cat(rows)
+
+
+def first_images(images: ImageSource, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The first images, normalised, and their labels.
+
+    Args:
+        images: where they are.
+        count: how many at most.
+        device: where they are wanted.
+
+    Returns:
+        (N, C, H, W) and (N,).
+    """
+    index_N = torch.arange(min(count, len(images)))
+    (pixels,) = images.pixels([index_N])
+    return images.normalize(pixels.to(device)), images.labels[: len(index_N)].to(device)
 
 
 @contextlib.contextmanager

@@ -17,14 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from torchlgg.core import InputError, write_atomically
-from torchlgg.data import ImageSet
+from torchlgg.data import ImageSource
 from torchlgg.training._config import TrainingConfig
 from torchlgg.training._epoch_report import EpochReport
 from torchlgg.training._objective import Objective
 from torchlgg.training._predict import device_of
 
 _FORMAT = "torchlgg training state"
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -150,7 +150,7 @@ class TrainingState:
         Raises:
             InputError: the first difference.
         """
-        for part in ("training", "distillation"):
+        for part in ("training", "task"):
             for name in dict.fromkeys((*self.asked[part], *asked[part])):
                 before, now = (settings[part].get(name) for settings in (self.asked, asked))
                 if before != now:
@@ -223,7 +223,7 @@ class TrainingState:
 
 
 def fingerprint(
-    objective: Objective, train: ImageSet, config: TrainingConfig, validation: ImageSet | None
+    objective: Objective, train: ImageSource, config: TrainingConfig, validation: ImageSource | None
 ) -> dict[str, Any]:
     """What the weights depend on beside the student: configuration, images and teacher.
 
@@ -242,18 +242,18 @@ def fingerprint(
         >>> from torchlgg.training import Objective, TrainingConfig, fingerprint
         >>> objective = Objective(build_net("small_cnn", num_classes=10, in_channels=1))
         >>> list(fingerprint(objective, open_images("digits").train, TrainingConfig(), None))
-        ['training', 'distillation', 'training images', 'validation images', 'teacher']
+        ['training', 'task', 'training images', 'validation images', 'teacher']
     """
     return {
         "training": asdict(config),
-        "distillation": asdict(objective.config),
+        "task": {"kind": objective.task.kind, **asdict(objective.task)},
         "training images": _of_images(train),
         "validation images": None if validation is None else _of_images(validation),
         "teacher": None if objective.teacher is None else _of_net(objective.teacher),
     }
 
 
-def _of_images(images: ImageSet) -> list[Any]:
+def _of_images(images: ImageSource) -> list[Any]:
     return [
         images.content_hash(),
         list(images.class_names),

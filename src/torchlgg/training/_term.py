@@ -1,4 +1,4 @@
-"""A term of distillation: a loss with its settings and its weight."""
+"""A term of an objective: a loss with its settings and its weight."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from torchlgg.training._view import View
 
 @dataclass(frozen=True, kw_only=True)
 class Term(ABC):
-    """One loss between teacher and student, with its settings and its weight; the base of all.
+    """One loss with its settings and its weight; the base of all.
 
     Every other keyword of a term is the setting of the same name of its loss.
 
     Args:
         weight: what the loss is multiplied by; the default is the published one.
         gradient_ratio: instead of a weight, the size of this term's gradient relative to that of
-            the labels' cross-entropy. Measured at the student's parameters, so that it means the
+            the loss of the labels. Measured at the student's parameters, so that it means the
             same for another batch size, network or loss; see :class:`Objective` for the formula.
 
     Raises:
@@ -33,6 +33,7 @@ class Term(ABC):
     weight: float
     gradient_ratio: float | None = None
     reads_taps: ClassVar[bool] = True
+    needs_teacher: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for setting in ("weight", "gradient_ratio"):
@@ -51,7 +52,7 @@ class Term(ABC):
 
         Args:
             student: what the student gave.
-            teacher: what the teacher gave.
+            teacher: what the teacher gave; nothing where there is none.
             labels_N: (N,).
 
         Returns:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from torchlgg.core import InputError, did_you_mean
+from torchlgg.training._pairing import Pairing
 
 TapChoice = tuple[str, ...] | Literal["all"]
 
@@ -29,6 +31,15 @@ class View:
 
     logits_NC: Tensor
     taps: dict[str, Tensor]
+
+    @classmethod
+    def absent(cls) -> View:
+        """What is seen of a network that is not there."""
+        return cls(torch.empty(0, 0), {})
+
+    def only(self, names: list[str]) -> View:
+        """The same with these taps, in this order."""
+        return View(self.logits_NC, {name: self.taps[name] for name in names})
 
     def leaves(self) -> View:
         """The same values, cut off from the network, to take gradients at."""
@@ -67,3 +78,35 @@ def pairs_of_taps(
         {name: student.taps[name] for name, _ in chosen},
         {partner: teacher.taps[partner] for _, partner in chosen},
     )
+
+
+def paired(student: View, teacher: View, pairing: Pairing) -> tuple[View, View]:
+    """Both views with the taps that are compared, as many, at the same places.
+
+    Args:
+        student: of the student.
+        teacher: of the teacher.
+        pairing: how; see :class:`Distill`.
+
+    Raises:
+        InputError: as many are needed and are not there, or no name is in both.
+    """
+    ours, theirs = list(student.taps), list(teacher.taps)
+    if pairing == "order" and len(ours) != len(theirs):
+        raise InputError(
+            f"student and teacher taps must pair in order, but the student has {len(ours)} "
+            f"({', '.join(ours)}) and the teacher {len(theirs)} ({', '.join(theirs)}); name them "
+            "with student_taps and teacher_taps, or pair them from the end (pair_taps 'end')"
+        )
+    if pairing == "end":
+        count = min(len(ours), len(theirs))
+        ours, theirs = ours[-count:], theirs[-count:]
+    elif pairing == "name":
+        ours = theirs = [name for name in ours if name in teacher.taps]
+        if not ours:
+            raise InputError(
+                "no tap has one name in both networks: the student has "
+                f"{', '.join(student.taps)}, the teacher {', '.join(teacher.taps)}; pair them in "
+                "order or from the end"
+            )
+    return student.only(ours), teacher.only(theirs)

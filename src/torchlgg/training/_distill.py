@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import InitVar, dataclass, replace
-from typing import Any, Literal, cast, get_args
+from typing import Any, ClassVar, Literal, cast, get_args
 
 from torchlgg.core import InputError, check_option, did_you_mean
+from torchlgg.training._label_terms import CE
 from torchlgg.training._logit_terms import DIST, DKD, HKD
+from torchlgg.training._pairing import Pairing, TapNames
 from torchlgg.training._tap_terms import AT, CC, GKD, PKT, RKD, SP, RKDAngle
+from torchlgg.training._task import Task
 from torchlgg.training._term import Term
 
 LossName = Literal["hkd", "dkd", "dist", "rkd", "rkd-a", "sp", "pkt", "cc", "at", "gkd"]
@@ -20,8 +23,8 @@ _TERMS: dict[str, type[Any]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class DistillationConfig:
-    """What the student is told of the teacher, beside the labels: any losses, summed.
+class Distill(Task):
+    """Labels, and what the student is told of a teacher beside them: any losses, summed.
 
     Args:
         losses: each a name (:data:`LossName`: the loss as published) or a :class:`Term` with
@@ -30,33 +33,39 @@ class DistillationConfig:
         gradient_ratios: name → the size of the term's gradient relative to that of the labels'
             cross-entropy, instead of a weight; see :class:`Objective`.
         student_taps: module paths or globs of the student, or ``"auto"``.
-        teacher_taps: the same of the teacher; as many, paired in order.
+        teacher_taps: the same of the teacher.
+        pair_taps: ``"order"``: as many of the one as of the other, paired in order of execution;
+            ``"end"``: paired from the last one back, the first ones of the longer side left out;
+            ``"name"``: those that both have by one name.
 
     Raises:
         InputError: an unknown loss, one that is summed twice, or a weight for one that is not
             summed.
 
     Example:
-        >>> from torchlgg.training import GKD, DistillationConfig
-        >>> config = DistillationConfig(losses=("hkd", GKD(power=2)), weights={"hkd": 8.0})
+        >>> from torchlgg.training import GKD, Distill
+        >>> config = Distill(losses=("hkd", GKD(power=2)), weights={"hkd": 8.0})
         >>> config.names, config.term("hkd").weight, config.term("gkd").weight
         (('hkd', 'gkd'), 8.0, 25.0)
     """
 
+    kind: ClassVar[str] = "distill"
     losses: tuple[LossName | Term, ...] = ("gkd",)
     weights: InitVar[Mapping[str, float] | None] = None
     gradient_ratios: InitVar[Mapping[str, float] | None] = None
-    student_taps: tuple[str, ...] | Literal["auto"] = "auto"
-    teacher_taps: tuple[str, ...] | Literal["auto"] = "auto"
+    student_taps: TapNames = "auto"
+    teacher_taps: TapNames = "auto"
+    pair_taps: Pairing = "order"
 
     def __post_init__(
         self,
         weights: Mapping[str, float] | None,
         gradient_ratios: Mapping[str, float] | None,
     ) -> None:
+        check_option(self.pair_taps, ("order", "end", "name"), name="pair_taps", where="distill")
         for loss in self.losses:
             if not isinstance(loss, Term):
-                check_option(loss, tuple(_TERMS), name="losses", where="distillation")
+                check_option(loss, tuple(_TERMS), name="losses", where="distill")
         terms = {
             term.name: term
             for term in (x if isinstance(x, Term) else _TERMS[x]() for x in self.losses)
@@ -82,22 +91,34 @@ class DistillationConfig:
 
     @property
     def terms(self) -> tuple[Term, ...]:
-        """The losses, with their settings and weights."""
-        return cast("tuple[Term, ...]", self.losses)
+        """Cross-entropy, then the losses with their settings and weights."""
+        return (CE(), *cast("tuple[Term, ...]", self.losses))
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The short names of the losses, in order."""
-        return tuple(term.name for term in self.terms)
-
-    def term(self, name: str) -> Term:
-        """The term called ``name``, which must be summed."""
-        return self.terms[self.names.index(name)]
+    def taps(self) -> TapNames:
+        """The student's."""
+        return self.student_taps
 
     @property
-    def reads_taps(self) -> bool:
-        """Whether any of the losses compares representations."""
-        return any(term.reads_taps for term in self.terms)
+    def partner_taps(self) -> TapNames:
+        """The teacher's."""
+        return self.teacher_taps
+
+    @property
+    def pairing(self) -> Pairing:
+        """How the two are paired."""
+        return self.pair_taps
+
+
+def term_kinds() -> dict[str, type[Term]]:
+    """The terms that compare with a teacher, by short name.
+
+    Example:
+        >>> from torchlgg.training import term_kinds
+        >>> term_kinds()["gkd"].__name__
+        'GKD'
+    """
+    return dict(_TERMS)
 
 
 def parse_losses(text: str) -> tuple[LossName, ...]:
@@ -117,7 +138,7 @@ def parse_losses(text: str) -> tuple[LossName, ...]:
     names = tuple(name.strip() for name in text.split("+"))
     if names == ("none",):
         return ()
-    return cast("tuple[LossName, ...]", DistillationConfig(losses=names).names)  # type: ignore[arg-type]
+    return cast("tuple[LossName, ...]", Distill(losses=names).names)  # type: ignore[arg-type]
 
 
 def parse_numbers(words: Iterable[str], *, option: str) -> dict[str, float]:

@@ -1,0 +1,1 @@
+"""Losses and gathers over the processes of a group."""
