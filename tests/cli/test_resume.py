@@ -94,9 +94,7 @@ def test_resumed_equals_unbroken(lgg, tmp_path, monkeypatch) -> None:
 
     # a kill between the state and what follows from it: they are made anew
     opened.append_metrics({"epoch": 3, "terms": {"ce": 1.0}})
-    save_weights(
-        build_net("small_cnn-2", num_classes=10, in_channels=1), run / "model.safetensors"
-    )
+    save_weights(build_net("small_cnn-2", num_classes=10, in_channels=1), run / "model.safetensors")
     (run / ".0123456789abcdef.partial").write_bytes(b"half a file")
     done = lgg("distill", "--resume", run)
     assert done.code == 0, done.err
