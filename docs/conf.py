@@ -7,7 +7,21 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for docs._ext
 
+import pathlib
+import pkgutil
+from importlib import import_module
+
+from torch.distributed import ProcessGroup
+
 import torchlgg
+
+# What only type checkers import, so that the annotations can be read here too.
+for found in pkgutil.walk_packages(torchlgg.__path__, "torchlgg."):
+    if not found.name.endswith("__main__"):
+        module = import_module(found.name)
+        for name, value in (("ProcessGroup", ProcessGroup), ("Path", pathlib.Path)):
+            if not hasattr(module, name):
+                setattr(module, name, value)
 
 project = "torchlgg"
 author = "The torchlgg authors"

@@ -139,7 +139,8 @@ def _of_class(cls: type, path: str, package: ModuleType) -> Iterator[str]:
     function = shell_of(cls, package)
     also = frozenset(described_arguments(function.__doc__ or "") if function else ())
     own = [base for base in cls.__mro__ if _is_own(base, package)]
-    if any("__init__" in vars(base) for base in own) or issubclass(cls, tuple):
+    protocol = getattr(cls, "_is_protocol", False)  # its __init__ is typing's
+    if not protocol and (any("__init__" in vars(b) for b in own) or issubclass(cls, tuple)):
         yield from _of_function(cls, path, also)
     for base in own:
         for name, member in vars(base).items():

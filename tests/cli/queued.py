@@ -59,7 +59,7 @@ def run(mode: str, folder: Path, plan: str, words: list[str]) -> None:
             sys.stdout.flush()
             os.kill(os.getpid(), signal.SIGKILL)
         if plan == "orphan" and mode == "start":  # a worker that outlives a killed process
-            subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+            subprocess.Popen(["sleep", "600"])
             os.kill(os.getpid(), signal.SIGKILL)
         if plan in ("hang", "deaf", "hang-once") and not (plan == "hang-once" and mode == "resume"):
             while not asked:

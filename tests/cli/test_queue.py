@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tests.cli.queued import EPOCHS, PROGRAM, make_job
+from tests.cli.queued import PROGRAM, make_job
 from torchlgg.cli import _queue
 from torchlgg.cli._queue import queue_exit_code, run_queue, visible_gpus
 from torchlgg.cli._stop import TimeBudget
@@ -99,6 +99,7 @@ def test_every_job_is_run_and_asked_again_all_are_kept(tmp_path):
         assert f"{job.name}: started; its output is {job.log}\n" in text
         assert f"{job.name}: finished, epoch 4/4, validation error 12.50 %\n" in text
     assert "go on with" not in text
+    assert "\x1b" not in text  # plain lines, as there is no terminal
 
     outcomes, text = queued(jobs)
     assert [outcome.status for outcome in outcomes.values()] == ["kept"] * 3
@@ -249,13 +250,6 @@ def test_no_jobs_are_no_outcomes():
     assert queued([]) == ({}, "")
 
 
-def test_where_there_is_no_terminal_the_epochs_are_plain_lines(tmp_path):
-    _, text = queued([make_job(tmp_path / "a", "hang-once")] if False else [
-        make_job(tmp_path / "a", "finish")
-    ])  # fmt: skip
-    assert "\x1b" not in text
-
-
 def test_a_terminal_shows_how_far_each_is(tmp_path):
     console = Console(file=io.StringIO(), width=120, force_terminal=True, highlight=False)
     screen = _queue.QueueScreen(console)
@@ -320,6 +314,15 @@ def test_a_second_interrupt_kills_those_that_do_not_listen(tmp_path):
     assert RunFolder.open(tmp_path / "a").status == "dead"
 
 
+def test_only_an_interrupt_after_the_first_signal_kills():
+    stops = _queue._Stops()
+    for number in (signal.SIGTERM, signal.SIGTERM):  # as `timeout` sends it
+        stops._on_signal(number, None)
+        assert (stops.first, stops.killing) == (signal.SIGTERM, False)
+    stops._on_signal(signal.SIGINT, None)
+    assert (stops.first, stops.killing) == (signal.SIGTERM, True)
+
+
 def test_a_child_that_is_killed_from_outside_is_resumed_and_one_that_is_asked_to_end_is_not(
     tmp_path,
 ):
@@ -376,7 +379,3 @@ def test_the_queue_loads_no_torch():
     script = "import sys, torchlgg.cli._queue; print('torch' in sys.modules, end='')"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout == "False", done.stderr
-
-
-def test_the_fake_run_ends_by_itself():
-    assert EPOCHS == 4

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from torchlgg.core import InputError
@@ -21,6 +21,7 @@ def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+@settings(max_examples=100)
 @given(labels=LABELS.filter(len), data=st.data(), examples=st.integers(1, 9))
 def test_what_is_promised(labels: list[int], data: st.DataObject, examples: int) -> None:
     members = Counter(labels)
@@ -75,12 +76,11 @@ def test_only_the_generator_decides() -> None:
 
 def test_every_order_comes_up() -> None:
     labels = torch.tensor([0, 0, 1, 1])
-    firsts = Counter(
-        tuple(balanced_batches(labels, classes=1, examples=1, generator=generator(seed))[0])
+    counts = Counter(
+        int(balanced_batches(labels, classes=1, examples=1, generator=generator(seed))[0])
         for seed in range(400)
     )
     # 100 are expected of each, +- 6 deviations
-    counts = Counter({int(row): count for (row,), count in firsts.items()})
     assert set(counts) == {0, 1, 2, 3}
     assert all(48 <= count <= 152 for count in counts.values())
 
@@ -127,3 +127,10 @@ def test_what_cannot_be_drawn_is_said_so(
     settings = {"classes": 1, "examples": 1} | options
     with pytest.raises(InputError, match=f"^{re.escape(message)}"):
         balanced_batches(labels, generator=generator(0), **settings)
+
+
+def test_a_set_smaller_than_a_batch_gives_one_batch() -> None:
+    labels = torch.tensor([0, 1, 1])
+    (batch,) = balanced_batches(labels, classes=2, examples=4, generator=generator(0))
+    assert sorted(labels[batch].tolist()) == [0] * 4 + [1] * 4
+    assert sorted(batch.tolist()) == [0] * 4 + [1, 1, 2, 2]

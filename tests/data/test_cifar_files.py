@@ -14,7 +14,7 @@ from PIL import Image
 from tests.data.making import pixels, write_parquet_folder
 from tests.shared import SHARED, needs_shared
 from torchlgg.core import InputError
-from torchlgg.data import ImageSet, open_images
+from torchlgg.data import ImageSet, from_dataset, open_images
 from torchlgg.data._pixels import resize_and_crop
 
 TEN = "cifar-10-batches-py"
@@ -238,27 +238,21 @@ def test_both_forms_of_the_real_set_are_identical(tmp_path: Path) -> None:
         same(one, other)
 
 
-@needs_shared
-def test_torchvision_reads_the_same(tmp_path: Path) -> None:
+def test_torchvision_reads_the_same(ten: Path) -> None:
     from torchvision.datasets import CIFAR10
-
-    expected = open_images(SHARED / "datasets" / "cifar10", limit=50).train
-    write_ten(
-        tmp_path / TEN,
-        expected.images.numpy(),
-        expected.labels.tolist(),
-        expected.images[:5].numpy(),
-        expected.labels[:5].tolist(),
-    )
 
     class Unchecked(CIFAR10):
         def _check_integrity(self) -> bool:
             return True
 
         def _load_meta(self) -> None:
-            self.classes = list(expected.class_names)
+            self.classes = NAMES
 
-    theirs = Unchecked(tmp_path)
-    ours = open_images(tmp_path).train
-    assert theirs.targets == ours.labels.tolist()
-    np.testing.assert_array_equal(theirs.data, ours.images.permute(0, 2, 3, 1))
+    for theirs, ours in zip(
+        (Unchecked(ten.parent), Unchecked(ten.parent, train=False)),
+        open_images(ten.parent),
+        strict=True,
+    ):
+        assert theirs.targets == ours.labels.tolist()
+        np.testing.assert_array_equal(theirs.data, ours.images.permute(0, 2, 3, 1))
+        same(from_dataset(theirs), ours)

@@ -210,3 +210,16 @@ def test_content_hash_covers_shape_pixels_and_labels_only() -> None:
     assert made(images=other).content_hash() != reference
     assert made(labels=FIELDS["labels"].flip(0)).content_hash() != reference
     assert made(images=IMAGES.view(7, 3, 5, 4)).content_hash() != reference
+
+
+def test_pixels_are_those_of_the_plan_in_order() -> None:
+    images = made()
+    plan = [torch.tensor([4, 0, 4]), torch.tensor([6])]
+    found = list(images.pixels(plan))
+    assert [len(pixels) for pixels in found] == [3, 1]
+    assert all(pixels.dtype == torch.uint8 for pixels in found)
+    assert torch.equal(torch.cat(found), IMAGES[[4, 0, 4, 6]])
+    found[0].zero_()
+    assert IMAGES[4].any()
+    assert list(images.pixels([])) == []
+    assert images.shape == (3, 4, 5)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -188,3 +189,13 @@ def test_an_archive_in_an_empty_folder_is_pointed_at(tmp_path: Path) -> None:
     source = write(tmp_path, "npz")
     with pytest.raises(InputError, match=f"neither parquet files nor folders; pass {source}$"):
         open_images(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["train_images.npy", "test_labels.npy", "set.npz"])
+def test_a_pickle_under_another_name_is_not_run(name: str, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    source = write(tmp_path, name[-3:])
+    (tmp_path / name).write_bytes(pickle.dumps(Attack(ran)))
+    with pytest.raises(InputError, match="it holds Python objects, which could run code; write"):
+        open_images(source)
+    assert not ran.exists()

@@ -109,6 +109,21 @@ def test_progress_ends_with_all_images(kind: str, tmp_path: Path) -> None:
         ({"image_size": -8}, "`image_size` must be a whole number of at least 1, got -8"),
         ({"seed": -1}, "`seed` must be a whole number of at least 0, got -1"),
         ({"seed": None}, "`seed` must be a whole number of at least 0, got None"),
+        ({"mean": (0.5,)}, "`std` must be given with `mean`, got `mean` alone"),
+        ({"std": (0.5,)}, "`mean` must be given with `std`, got `std` alone"),
+        (
+            {"mean": (0.5, 0.5), "std": (0.5, 0.5)},
+            "`mean` must be a tuple of one number a channel, 1 or 3 in all, got (0.5, 0.5)",
+        ),
+        (
+            {"mean": (0.5,), "std": (0.5, 0.5, 0.5)},
+            "`std` must be a tuple of one number a channel, 1 in all, got (0.5, 0.5, 0.5)",
+        ),
+        (
+            {"mean": ("a",), "std": (0.5,)},
+            "`mean` must be a tuple of one number a channel, 1 in all, got ('a',)",
+        ),
+        ({"mean": (0.5,), "std": (0,)}, "`std` must be positive in every channel, got (0,)"),
     ],
 )
 def test_options_out_of_range_are_named(options: dict[str, Any], message: str) -> None:
@@ -196,3 +211,21 @@ def test_reading_leaves_the_global_random_states_alone(tmp_path: Path) -> None:
     open_images("digits", limit=4)
     assert torch.equal(torch.get_rng_state(), state)
     np.testing.assert_array_equal(np.random.get_state()[1], legacy)
+
+
+def test_a_given_normalisation_is_used(tmp_path: Path) -> None:
+    write_parquet_folder(tmp_path)
+    mean, std = (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)
+    for part in open_images(tmp_path, mean=mean, std=std):
+        assert (part.mean, part.std, part.statistics) == (mean, std, "given")
+    with pytest.raises(InputError, match="`mean` must be a tuple of one number a channel, 3 in"):
+        open_images(tmp_path, mean=(0.1,), std=(0.4,))
+
+
+def test_three_numbers_make_three_channels_of_grey() -> None:
+    grey = open_images("digits", limit=9)
+    three = open_images("digits", limit=9, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6))
+    for one, other in zip(grey, three, strict=True):
+        assert other.shape == (3, 8, 8)
+        assert torch.equal(other.images, one.images.expand(-1, 3, -1, -1))
+        assert other.images.is_contiguous()

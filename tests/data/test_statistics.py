@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from torchlgg.data._statistics import _CIFAR100_CLASSES as CIFAR100
 from torchlgg.data._statistics import channel_statistics
 
 CIFAR10 = (
@@ -44,16 +45,28 @@ def test_a_constant_channel_has_deviation_one(value: int) -> None:
     ("names", "shape", "origin"),
     [
         (CIFAR10, (2, 3, 32, 32), "published"),
+        (CIFAR100, (2, 3, 32, 32), "published"),
+        ((*CIFAR100[:26], "cra", *CIFAR100[27:]), (2, 3, 32, 32), "published"),
+        (CIFAR100[::-1], (2, 3, 32, 32), "computed"),
         (CIFAR10, (2, 3, 32, 24), "computed"),
         (CIFAR10, (2, 1, 32, 32), "computed"),
         (CIFAR10[::-1], (2, 3, 32, 32), "computed"),
     ],
 )
-def test_cifar10_is_known_by_its_names_and_its_shape(
+def test_cifar_is_known_by_its_names_and_its_shape(
     names: tuple[str, ...], shape: tuple[int, ...], origin: str
 ) -> None:
     found = channel_statistics(images(*shape), names)
     assert found.origin == origin
-    if origin == "published":
+    if origin == "published" and len(names) == 100:
+        assert found.mean == (0.5071, 0.4867, 0.4408)
+        assert found.std == (0.2675, 0.2565, 0.2761)
+    elif origin == "published":
         assert found.mean == (0.4914, 0.4822, 0.4465)
         assert found.std == (0.2023, 0.1994, 0.2010)
+
+
+def test_the_hundred_names_are_the_published_ones() -> None:
+    assert len(set(CIFAR100)) == 100
+    assert list(CIFAR100) == sorted(CIFAR100)  # as CIFAR-100 numbers them
+    assert {"crab", "maple_tree", "sweet_pepper", "worm"} < set(CIFAR100)

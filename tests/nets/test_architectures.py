@@ -11,7 +11,14 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from tests.shared import SHARED, needs_shared
-from torchlgg.nets import PreActResNet, SmallCNN, WideResNet, build_net, load_weights
+from torchlgg.nets import (
+    PreActResNet,
+    PreActWideResNet,
+    SmallCNN,
+    WideResNet,
+    build_net,
+    load_weights,
+)
 
 CHECKPOINTS = SHARED / "reference" / "checkpoints"
 MEAN = torch.tensor([0.4914, 0.4822, 0.4465]).view(3, 1, 1)
@@ -59,14 +66,15 @@ def wide_resnet(plain: Plain, x: Tensor, *, blocks: int) -> Tensor:
     return plain.linear(x.flatten(2).mean(-1))
 
 
-def preact_resnet(plain: Plain, x: Tensor) -> Tensor:
+def preact_resnet(plain: Plain, x: Tensor, *, groups: int, blocks: int) -> Tensor:
     x = plain.conv("conv1", x)
-    for group in (1, 2, 3, 4):
-        for block in (0, 1):
+    for group in range(1, groups + 1):
+        for block in range(blocks):
             at = f"layer{group}.{block}"
             stride = 2 if group > 1 and block == 0 else 1
             active = plain.bn(f"{at}.bn1", x).relu()
-            shortcut = plain.conv(f"{at}.shortcut", active, stride) if stride == 2 else x
+            changes = f"{at}.shortcut.weight" in plain.state
+            shortcut = plain.conv(f"{at}.shortcut", active, stride) if changes else x
             out = plain.conv(f"{at}.conv1", active, stride)
             out = plain.conv(f"{at}.conv2", plain.bn(f"{at}.bn2", out).relu())
             x = plain.add(out, shortcut)
@@ -106,11 +114,15 @@ def with_generic_statistics(net: torch.nn.Module) -> torch.nn.Module:
         ),
         (
             lambda parseval: PreActResNet(num_classes=7, width=6, parseval=parseval),
-            preact_resnet,
+            lambda plain, x: preact_resnet(plain, x, groups=4, blocks=2),
+        ),
+        (
+            lambda parseval: PreActWideResNet(16, 2, num_classes=7, parseval=parseval),
+            lambda plain, x: preact_resnet(plain, x, groups=3, blocks=2),
         ),
         (lambda parseval: SmallCNN(num_classes=7, width=5, parseval=parseval), small_cnn),
     ],
-    ids=["WideResNet", "PreActResNet", "SmallCNN"],
+    ids=["WideResNet", "PreActResNet", "PreActWideResNet", "SmallCNN"],
 )
 def test_network_is_what_the_paper_says(make, oracle, parseval):
     torch.manual_seed(0)

@@ -12,6 +12,7 @@ from torchlgg.core import InputError
 from torchlgg.nets import (
     ParsevalConv2d,
     PreActResNet,
+    PreActWideResNet,
     SmallCNN,
     WideResNet,
     build_net,
@@ -25,6 +26,8 @@ from torchlgg.nets import (
         ("wrn10-1", WideResNet, 64),
         ("wrn16-0.5", WideResNet, 32),
         ("wrn10-2", WideResNet, 128),
+        ("preact_wrn10-1", PreActWideResNet, 64),
+        ("preact_wrn16-0.5", PreActWideResNet, 32),
         ("preactresnet18", PreActResNet, 512),
         ("small_cnn", SmallCNN, 64),
         ("small_cnn-3", SmallCNN, 12),
@@ -36,11 +39,12 @@ def test_name_says_depth_and_width(name, kind, features):
     assert net.linear.weight.shape == (7, features)
     assert next(net.parameters()).shape[1] == 2
     assert not any(isinstance(m, ParsevalConv2d) for m in net.modules())
-    if kind is WideResNet:
-        assert len(net.layer1) == (int(name[3:5]) - 4) // 6
+    if kind in (WideResNet, PreActWideResNet):
+        depth = int(name.partition("wrn")[2][:2])
+        assert len(net.layer1) == (depth - 4) // 6
 
 
-@pytest.mark.parametrize("name", ["wrn10-1", "preactresnet18", "small_cnn-3"])
+@pytest.mark.parametrize("name", ["wrn10-1", "preact_wrn10-2", "preactresnet18", "small_cnn-3"])
 def test_parseval_reaches_every_convolution(name):
     net = build_net(name, num_classes=7, parseval=True)
     convolutions = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
@@ -49,10 +53,16 @@ def test_parseval_reaches_every_convolution(name):
 
 
 def test_every_form_of_name_builds():
-    filled = [
-        name.replace("<width>", "2").replace("<depth>", "10").replace("<model>", "resnet18")
-        for name in net_names()
-    ]
+    fillings = {
+        "<width>": "2",
+        "<depth>": "10",
+        "<model>": "resnet18",
+        "<package.module>": "tests.nets.factories",
+        "<function>": "both",
+    }
+    filled = list(net_names())
+    for blank, filling in fillings.items():
+        filled = [name.replace(blank, filling) for name in filled]
     assert len(set(filled)) == len(filled)
     for name in filled:
         if ":" in name:
@@ -70,7 +80,9 @@ def test_every_form_of_name_builds():
         ("wrn28-", "did you mean 'wrn28-1'"),
         ("wrn28-1.", "did you mean 'wrn28-1'"),
         ("", "not a known network: ''; known: 'preactresnet18', "),
-        ("jax:resnet18", "not a known network: 'jax:resnet18'"),
+        ("hf-hub:timm/resnet18", "not a known network: 'hf-hub:timm/resnet18'"),
+        (":resnet18", "not a known network: ':resnet18'"),
+        ("torchvison:resnet18", "which cannot be found; did you mean 'torchvision'?"),
         ("wrn30-1", "`depth` must be 6n + 4"),
         ("wrn28-0", "`width` must be at least 1/16"),
         ("small_cnn-0", "`width` must be a whole number from 1 up, got 0"),
@@ -91,7 +103,9 @@ def test_counts_are_checked_before_anything_is_built(name):
         build_net(name, num_classes=2, in_channels=-1)
 
 
-@pytest.mark.parametrize("name", ["torchvision:resnet18", "timm:resnet18"])
+@pytest.mark.parametrize(
+    "name", ["torchvision:resnet18", "timm:resnet18", "tests.nets.factories:both"]
+)
 def test_parseval_of_another_package_is_refused(name):
     with pytest.raises(InputError, match=r"`parseval` needs one of the networks of torchlgg"):
         build_net(name, num_classes=10, parseval=True)

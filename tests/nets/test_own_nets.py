@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from torchlgg.core import InputError
-from torchlgg.nets import PreActResNet, SmallCNN, WideResNet, build_net
+from torchlgg.nets import PreActResNet, PreActWideResNet, SmallCNN, WideResNet, build_net
 
-OWN = ("wrn10-0.5", "wrn28-1", "preactresnet18", "small_cnn", "small_cnn-6")
+OWN = ("wrn10-0.5", "wrn28-1", "preact_wrn16-0.5", "preactresnet18", "small_cnn", "small_cnn-6")
 
 
 def small(name: str, *, parseval: bool = False, in_channels: int = 3) -> nn.Module:
@@ -43,11 +43,13 @@ def outputs_in_order(net: nn.Module, images: Tensor) -> dict[str, Tensor]:
         ("wrn28-1", 369_690),
         ("wrn28-0.5", 94_154),
         ("preactresnet18", 11_171_146),
+        ("preact_wrn28-10", 36_479_194 - 2 * 640),  # WRN-28-10 without its last batch norm
     ],
 )
 @pytest.mark.parametrize("parseval", [False, True])
 def test_published_sizes(name, parameters, parseval):
-    net = build_net(name, num_classes=10, parseval=parseval)
+    with torch.device("meta"):
+        net = build_net(name, num_classes=10, parseval=parseval)
     assert sum(p.numel() for p in net.parameters()) == parameters
 
 
@@ -87,7 +89,8 @@ def test_relu_taps_are_all_relu_outputs_in_order_of_execution(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "count"), [("preactresnet18", 17), ("wrn28-1", 25), ("small_cnn", 3)]
+    ("name", "count"),
+    [("preactresnet18", 17), ("wrn28-1", 25), ("preact_wrn28-0.5", 25), ("small_cnn", 3)],
 )
 def test_number_of_relus(name, count):
     net = small(name)
@@ -136,7 +139,34 @@ def test_seed_fixes_the_weights(name):
     assert not torch.equal(states[0]["linear.weight"], states[2]["linear.weight"])
 
 
-@pytest.mark.parametrize("name", ["wrn10-0.5", "preactresnet18", "small_cnn"])
+def test_dropout_stands_between_the_convolutions_of_every_block():
+    torch.manual_seed(0)
+    net = build_net("preact_wrn10-1", num_classes=10)
+    seen = outputs_in_order(net, torch.randn(4, 3, 32, 32))
+    layers = [name for name, module in net.named_modules() if isinstance(module, nn.Dropout)]
+    assert layers == [f"layer{group}.0.dropout" for group in (1, 2, 3)]
+    order = list(seen)
+    for name in layers:
+        block = name.removesuffix("dropout")
+        assert order.index(f"{block}conv1") + 1 == order.index(name)
+        assert order.index(name) + 1 == order.index(f"{block}bn2")
+        zeros, kept = seen[name] == 0, seen[f"{block}conv1"]
+        assert 0.28 < zeros.float().mean() < 0.32
+        torch.testing.assert_close(seen[name][~zeros], kept[~zeros] / 0.7)
+
+
+def test_dropout_is_an_argument_and_rests_in_evaluation():
+    torch.manual_seed(0)
+    images = torch.randn(2, 3, 8, 8)
+    plain = PreActWideResNet(10, 0.5, num_classes=4, dropout=0)
+    assert not any(isinstance(module, nn.Dropout) for module in plain.modules())
+    heavy = PreActWideResNet(10, 0.5, num_classes=4, dropout=0.9)
+    heavy.load_state_dict(plain.state_dict())
+    assert torch.equal(heavy.eval()(images), plain.eval()(images))
+    assert not torch.equal(heavy.train()(images), plain.train()(images))
+
+
+@pytest.mark.parametrize("name", ["wrn10-0.5", "preact_wrn10-0.5", "preactresnet18", "small_cnn"])
 def test_compiles_without_a_break(name):
     torch.manual_seed(4)
     net = small(name, parseval=True).eval()
@@ -168,6 +198,18 @@ def test_parseval_variant_has_the_same_keys_and_another_function(name):
         (
             lambda: WideResNet(28, 1, num_classes=0),
             "WideResNet: `num_classes` must be a whole number from 1 up, got 0",
+        ),
+        (
+            lambda: PreActWideResNet(29, 1, num_classes=10),
+            "PreActWideResNet: `depth` must be 6n + 4 for n blocks a group",
+        ),
+        (
+            lambda: PreActWideResNet(28, 0, num_classes=10),
+            "PreActWideResNet: `width` must be at least 1/16",
+        ),
+        (
+            lambda: PreActWideResNet(28, 1, num_classes=10, dropout=1.0),
+            "`dropout` must be at least 0 and below 1, got 1.0",
         ),
         (
             lambda: PreActResNet(num_classes=10, in_channels=0),

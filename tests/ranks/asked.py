@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from types import MappingProxyType
 from typing import Any
 
 import torch
-from torch import Tensor, distributed
+from torch import Tensor, distributed, nn
 
 import torchlgg.core._ranks as ranks_file
 import torchlgg.losses._graph_distillation as distillation_file
@@ -138,13 +139,14 @@ class Traffic:
 
 
 def several_taps_in_a_mapping(rank: int, world: int) -> dict[str, Any]:
-    """Taps of other types and widths, by name, and one exchange for all."""
+    """Taps of other types and widths, by name; a teacher that would have a gradient on one rank."""
     students = {"a": rows(6, (4,), torch.float32, 6), "b": rows(6, (2, 2), torch.bfloat16, 7)}
     teachers = {"a": rows(6, (3,), torch.float64, 8), "b": rows(6, (5,), torch.float16, 9)}
     own = [
         {name: part(tap, rank, world) for name, tap in taps.items()}
         for taps in (students, teachers)
     ]
+    own[1]["a"].requires_grad_(rank == 0)
     value = similarity_preserving_loss(*own, group=distributed.group.WORLD)
     return {"value": value, "expected": similarity_preserving_loss(students, teachers)}
 
@@ -155,6 +157,43 @@ def compiled_around_the_gather(rank: int, world: int) -> dict[str, Any]:
     own = [part(x, rank, world) for x in (student, teacher)]
     value = compiled(*own, group=distributed.group.WORLD)
     return {"value": value, "expected": dist_loss(student, teacher)}
+
+
+def beside_a_local_loss(rank: int, world: int) -> dict[str, Any]:
+    """Sums of the loss and of DistributedDataParallel's many buckets, in one backward pass."""
+    x, teacher = (rows(6, (width,), torch.float64, width) for width in (4, 3))
+    model = _layers()
+    parallel = nn.parallel.DistributedDataParallel(model, bucket_cap_mb=1e-5)
+    for _ in range(3):
+        parallel.zero_grad()
+        own = part(x, rank, world)
+        hidden, out = parallel(own)
+        loss = graph_distillation_loss(
+            hidden, part(teacher, rank, world), group=distributed.group.WORLD
+        )
+        (out.square().sum() + loss).backward()
+    whole = _layers()
+    hidden, out = whole(x)
+    (out.square().sum() / world + graph_distillation_loss(hidden, teacher)).backward()
+    return {
+        "came": [parameter.grad for parameter in model.parameters()],
+        "expected": [parameter.grad for parameter in whole.parameters()],
+    }
+
+
+class _Layers(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 5), nn.Linear(5, 3)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = self.first(x)
+        return hidden, self.second(hidden)
+
+
+def _layers() -> _Layers:
+    torch.manual_seed(1)
+    return _Layers().double()
 
 
 # ----------------------------------------------------------------------------- sums over ranks
@@ -222,7 +261,9 @@ def where_sums_do_not_do(rank: int, world: int) -> dict[str, Any]:
     if rank == world - 1:
         poisoned[0][0, 1] = float("inf")
     centred = {"spec": GraphSpec(center=True, normalization=None)}
-    mapped = [{"a": x, "b": x} for x in own]
+    mapped = [MappingProxyType({"a": x, "b": x}) for x in own]
+    with Traffic() as sent:
+        two_taps = graph_distillation_loss(*mapped, group=group)
     return {
         "signed on one rank": (
             graph_distillation_loss(*(share(x, rank, world) for x in signed), group=group),
@@ -242,10 +283,8 @@ def where_sums_do_not_do(rank: int, world: int) -> dict[str, Any]:
             ),
             graph_distillation_loss([student, student - 1], [teacher, teacher]),
         ),
-        "two taps by sums": (
-            graph_distillation_loss(*mapped, group=group),
-            graph_distillation_loss(student, teacher),
-        ),
+        "two taps by sums": (two_taps, graph_distillation_loss(student, teacher)),
+        "sent for two taps": sent,
         "infinite on one rank": _sentence(graph_distillation_loss, *poisoned, group=group),
     }
 
@@ -279,6 +318,8 @@ def bad_input_on_the_last_rank(rank: int, world: int) -> dict[str, str]:
         "taps": lambda: (graph_distillation_loss, [x, x], [x, x]),
         "names": lambda: (smoothness_variation_loss, {"b": x, "a": x}, labels),
         "labels": lambda: (graph_smoothness_loss, x, None),
+        "device": lambda: (graph_distillation_loss, x.to("meta"), x),
+        "every device": lambda: (graph_distillation_loss, x, x.to("meta")),
         "gradient": lambda: (graph_distillation_loss, x, x),
     }
     right = {
@@ -286,6 +327,7 @@ def bad_input_on_the_last_rank(rank: int, world: int) -> dict[str, str]:
         "taps": (graph_distillation_loss, [x], [x]),
         "names": (smoothness_variation_loss, {"a": x, "b": x}, labels),
         "labels": (graph_smoothness_loss, x, labels),
+        "every device": (graph_distillation_loss, x, x.to("meta")),
         "gradient": (graph_distillation_loss, trained, x),
     }
     found = {}
@@ -305,6 +347,7 @@ QUESTIONS = [
     a_group_of_one,
     several_taps_in_a_mapping,
     compiled_around_the_gather,
+    beside_a_local_loss,
     graph_distillation_by_sums,
     where_sums_do_not_do,
     bad_input_on_the_last_rank,

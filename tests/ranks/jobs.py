@@ -103,17 +103,20 @@ def model_and_call(job: Job) -> tuple[Taps, Call]:
     return Taps(shapes, job.dtype), Call((x, *call.args[1:]), call.options)
 
 
+def value_of(job: Job, model: nn.Module, call: Call, function: Any, **group: Any) -> Tensor:
+    """The loss of what the model makes of its input."""
+    x, *others = call.args
+    autocast = job.precision == "autocast"
+    with torch.autocast("cpu", torch.bfloat16) if autocast else contextlib.nullcontext():
+        taps = model(x)
+        student = taps if job.case.kind == "layers" else taps[0]
+        return function(student, *others, **call.options, **group)
+
+
 def value_and_gradient(
     job: Job, model: nn.Module, call: Call, function: Any, **group: Any
 ) -> tuple[Tensor, list[Tensor]]:
-    """The loss of what the model makes of its input, and the gradient of its parameters."""
-    model.zero_grad(set_to_none=True)
-    x, *others = call.args
-    autocast = job.precision == "autocast"
-    forward = torch.autocast("cpu", torch.bfloat16) if autocast else contextlib.nullcontext()
-    with forward:
-        taps = model(x)
-        student = taps if job.case.kind == "layers" else taps[0]
-        value = function(student, *others, **call.options, **group)
+    """The loss, and the gradient of the model's parameters."""
+    value = value_of(job, model, call, function, **group)
     value.backward()
     return value.detach(), [parameter.grad for parameter in model.parameters()]

@@ -14,7 +14,7 @@ from torch import distributed, multiprocessing, nn
 
 from tests.contract.cases import CASES, Call
 from tests.ranks import asked
-from tests.ranks.jobs import Job, jobs, model_and_call, value_and_gradient
+from tests.ranks.jobs import Job, jobs, model_and_call, value_and_gradient, value_of
 
 LIMIT = 60  # seconds after which a rank that waits in vain gives up
 
@@ -58,9 +58,9 @@ def _answer(job: Job, rank: int) -> dict[str, Any]:
     group = distributed.group.WORLD
     case = CASES[job.name]
     value, gradient = value_and_gradient(job, parallel, own, case.function, group=group)
-    gradient = [part.clone() for part in gradient]
     outside = {name: own.options.pop(name) for name in list(own.options) if name != "labels"}
     module = case.module(**outside, group=group)
-    by_module, slope = value_and_gradient(job, parallel, own, module)
+    with torch.no_grad():
+        by_module = value_of(job, parallel, own, module)
     answer = {"value": value, "gradient": gradient}
-    return {**answer, "by_module": by_module, "slope": slope, "module": repr(module)}
+    return {**answer, "by_module": by_module, "module": repr(module)}

@@ -53,8 +53,12 @@ def test_every_number_of_every_row_is_there(tmp_path):
 
 def test_a_tensorboard_that_is_open_sees_the_epochs_that_come_and_none_twice(tmp_path):
     found = accumulator(tmp_path)
+    path = write_tensorboard([], tmp_path)
+    file, began = path.stat().st_ino, path_began(path)
     for count in (1, 2, 3, 3):
         path = write_tensorboard(ROWS[:count], tmp_path)
+        # one file that grows: its reader has it open; and no time that moves
+        assert (path.stat().st_ino, path_began(path)) == (file, began)
         assert os.listdir(tmp_path) == [path.name]
         assert [step for step, _ in scalars(found)["terms/gkd"]] == list(range(1, count + 1))
     write_tensorboard(ROWS, tmp_path / "at once", began=path_began(path))

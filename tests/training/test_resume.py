@@ -166,7 +166,7 @@ def test_files_that_are_no_state(digits: ImageSet, tmp_path: Path) -> None:
     torch.save({"format": "torchlgg training state", "version": 99}, path)
     with pytest.raises(InputError, match="has version 99 of the format of training states"):
         TrainingState.read(path)
-    torch.save({"format": "torchlgg training state", "version": 2, "reports": []}, path)
+    torch.save({"format": "torchlgg training state", "version": 3, "reports": []}, path)
     with pytest.raises(InputError, match="written by another version of torchlgg"):
         TrainingState.read(path)
     torch.save({"a": torch.ones(1)}, path)

@@ -22,8 +22,8 @@ app = typer.Typer(
 )
 
 _DATA_HELP = (
-    "'digits', a folder of parquet files (train*.parquet, test*.parquet), or a folder with one "
-    "folder of images per class."
+    "'digits', or a folder: of images by class, of parquet files, of CIFAR or SVHN as published, "
+    "or of arrays (.npy, or one .npz)."
 )
 Data = Annotated[str, typer.Option(help=_DATA_HELP)]
 ImageSize = Annotated[
@@ -336,6 +336,34 @@ def evaluate(
         overwrite=overwrite,
         device=device,
     )
+
+
+@app.command()
+def export(
+    source: Annotated[
+        Path, typer.Argument(help="The folder of a run, or a file of safetensors that a run wrote.")
+    ],
+    out: Annotated[
+        Path, typer.Argument(help="The file: .pt2 (torch.export), or .onnx (needs torchlgg[onnx]).")
+    ],
+    net: Annotated[
+        str | None,
+        typer.Option(help="The network, where it is built by a function of your own."),
+    ] = None,
+    image_size: Annotated[
+        int | None,
+        typer.Option(help="Height and width of the images; else those of the training."),
+    ] = None,
+    takes: Annotated[
+        Literal["pixels", "normalized"],
+        typer.Option(help="'pixels' from 0 to 1, or images that are 'normalized' already."),
+    ] = "pixels",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file at OUT.")] = False,
+) -> None:
+    """Write a trained network as a file that runs without torchlgg."""
+    from torchlgg.cli._export import run_export
+
+    run_export(source, out, net=net, image_size=image_size, takes=takes, overwrite=overwrite)
 
 
 @app.command()

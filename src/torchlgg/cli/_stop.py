@@ -58,12 +58,17 @@ class Signals:
 
     @contextlib.contextmanager
     def wait(self) -> Iterator[None]:
-        """Put a signal off until the block is done."""
-        self._writing = True
+        """Put a signal off until the block is done, and the one around it, if there is one."""
+        before, self._writing = self._writing, True
         try:
             yield
         finally:
-            self._writing = False
+            self._writing = before
+        if not before:
+            self.check()
+
+    def check(self) -> None:
+        """Raise :class:`Stopped` for a signal that was put off."""
         if self._waiting is not None:
             raise Stopped(self._waiting)
 
@@ -108,6 +113,11 @@ class TimeBudget:
         if words is not None:
             self._deadline = time.monotonic() + _seconds(words)
         self._begun = time.monotonic()
+
+    @property
+    def remaining(self) -> float:
+        """Seconds that are left; infinite without a budget."""
+        return self._deadline - time.monotonic()
 
     def begin(self) -> None:
         """An epoch begins."""

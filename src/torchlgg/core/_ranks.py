@@ -97,8 +97,8 @@ def count_rows(tensors: Mapping[str, Any], group: ProcessGroup | None, *, where:
 
     Raises:
         InputError: on every rank, where ranks disagree on names, types or shapes other than N, on
-            what needs a gradient, or where the rows of one rank do not belong together;
-            or a group that this process is no member of.
+            what needs a gradient, where the rows of one rank do not belong together, or where the
+            group has no way to send a tensor; or a group that this process is no member of.
 
     Example:
         >>> count_rows({"x": torch.ones(2)}, None, where="a_loss")
@@ -127,6 +127,7 @@ def count_rows(tensors: Mapping[str, Any], group: ProcessGroup | None, *, where:
         all_RB = _all_rows(own_1B.to(mailbox), [1] * group.size(), group)
         texts = [bytes(row).rstrip(b"\0").decode() for row in all_RB.tolist()]
         raise InputError(_disagreement(texts, where=where))
+    _check_devices(tensors, group, where=where)
     return counts
 
 
@@ -226,12 +227,29 @@ def _kind(value: Any) -> str:
     )
 
 
+def _devices(group: ProcessGroup) -> list[str]:
+    """The kinds of devices between which the group can send."""
+    return [way.split(":")[0] for way in distributed.get_backend_config(group).split(",")]
+
+
 def _mailbox(group: ProcessGroup) -> torch.device:
     """Where numbers about the batch travel: the CPU, if the group has a way for it."""
-    devices = [way.split(":")[0] for way in distributed.get_backend_config(group).split(",")]
+    devices = _devices(group)
     if "cpu" in devices:
         return torch.device("cpu")
     return torch.device(devices[0], torch.get_device_module(devices[0]).current_device())
+
+
+def _check_devices(tensors: Mapping[str, Any], group: ProcessGroup, *, where: str) -> None:
+    """Raise unless the group can send every tensor; ranks agree on where each of them lies."""
+    devices = _devices(group)
+    for name, value in tensors.items():
+        if _has_rows(value) and value.device.type not in devices:
+            raise InputError(
+                f"{where}: `{name}` lies on {value.device.type}, and `group` sends between devices "
+                f"of type {' or '.join(devices)} only; move it there, or make the group with a "
+                "backend for it"
+            )
 
 
 def _disagreement(texts: list[str], *, where: str) -> str:

@@ -14,7 +14,12 @@ from torchlgg.data._fields import describe
 
 
 def random_crop_flip(
-    images: Tensor, *, padding: int = 4, flip: bool = True, generator: torch.Generator
+    images: Tensor,
+    *,
+    padding: int = 4,
+    flip: bool = True,
+    generator: torch.Generator,
+    rows: tuple[int, int] | None = None,
 ) -> Tensor:
     """Each image shifted by up to ``padding`` pixels either way, and mirrored half of the time.
 
@@ -29,6 +34,8 @@ def random_crop_flip(
         padding: pixels, at least 0; 0 leaves the crop at its place.
         flip: whether to mirror.
         generator: the only source of randomness.
+        rows: where ``images`` are a part of a batch that is spread over processes: the place of
+            the first of them in it, and how many it holds. The draws are those of the batch.
 
     Returns:
         (N, C, H, W), uint8, on the device of ``images``.
@@ -57,10 +64,11 @@ def random_crop_flip(
         raise InputError(f"`padding` must be at least 0 pixels, got {padding}")
     count, channels, height, width = images.shape
     device = images.device
+    first, total = (0, count) if rows is None else rows
 
     def draw(upper: int) -> Tensor:
-        drawn = torch.randint(upper, (count, 1), generator=generator, device=generator.device)
-        return drawn.to(device)
+        drawn = torch.randint(upper, (total, 1), generator=generator, device=generator.device)
+        return drawn[first : first + count].to(device)
 
     top, left, mirrored = draw(2 * padding + 1), draw(2 * padding + 1), draw(2)
     column = torch.arange(width, device=device).expand(count, width)

@@ -94,7 +94,7 @@ class DataConfig:
                 f"`validation` must be a fraction of at least 0 and below 1, got "
                 f"{self.validation!r}"
             )
-        if self.in_memory not in (None, True, False):
+        if self.in_memory is not None and not isinstance(self.in_memory, bool):
             raise InputError(f"`in_memory` must be True, False or None, got {self.in_memory!r}")
         given_statistics(self.mean, self.std)
 

@@ -109,7 +109,7 @@ def _from_folder(folder: Path) -> dict[str, Any]:
 
 def _from_archive(path: Path) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             held: dict[str, Any] = {
                 key: archive[key] for key in (*_KEYS, _NAMES) if key in archive.files
             }

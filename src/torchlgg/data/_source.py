@@ -12,7 +12,17 @@ from torch import Tensor
 
 
 class ImageSource(Protocol):
-    """Labelled images of one size: in memory (:class:`ImageSet`) or on disk."""
+    """Labelled images of one size: in memory (:class:`ImageSet`) or on disk (:class:`ImageFiles`).
+
+    A function that takes one takes both, and any object of your own with these members.
+
+    Example:
+        >>> from torchlgg.data import ImageSource, open_images
+        >>> def largest_class(images: ImageSource) -> str:
+        ...     return images.class_names[int(images.labels.bincount().argmax())]
+        >>> largest_class(open_images("digits").train)
+        '1'
+    """
 
     @property
     def labels(self) -> Tensor:
@@ -45,10 +55,10 @@ class ImageSource(Protocol):
         """The images at the positions of each entry of ``plan``, (B, C, H, W), uint8, in order."""
 
     def normalize(self, images: Tensor) -> Tensor:
-        """Pixels (..., C, H, W), uint8, as the network sees them, float32."""
+        """The pixels ``images``, (..., C, H, W), uint8, as the network sees them, float32."""
 
     def subset(self, indices: Tensor) -> ImageSource:
-        """The images at the given positions."""
+        """The images at the positions ``indices``, (M,), in this order."""
 
     def content_hash(self) -> str:
         """A fingerprint of what the set holds."""

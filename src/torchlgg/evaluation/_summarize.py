@@ -101,7 +101,7 @@ def compare(
           data: digits (test 360)
           common seeds 3 (n = 6)
           difference -0.43 % [-1.19, 0.33] (95 % paired Student t, n = 3)
-          paired t test 0.1339 (n = 3)
+          paired t test 0.1333 (n = 3)
           sign-flip test 0.25 (n = 3)
           tags: by=recipe, measurement=error, of=gkd, minus=alone
     """

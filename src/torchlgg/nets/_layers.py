@@ -1,13 +1,17 @@
-"""What the networks of this folder share: counts that are checked, ReLUs that are named, pooling.
+"""What the networks of this folder share: sizes that are checked, ReLUs that are named, pooling.
 
 Shapes: N examples, C channels, H and W the height and width of a map.
 """
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor, nn
 
 from torchlgg.core import InputError
+
+_STEM_CHANNELS = 16
 
 
 class GlobalAveragePool(nn.Module):
@@ -48,3 +52,42 @@ def check_count(value: object, *, name: str, where: str) -> None:
     """  # noqa: E501
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise InputError(f"{where}: `{name}` must be a whole number from 1 up, got {value!r}")
+
+
+def blocks_of_depth(depth: int, *, where: str) -> int:
+    """The blocks in each of the three groups of a wide ResNet: n for a depth of 6n + 4.
+
+    Raises:
+        InputError: another depth; the nearest are named.
+
+    Example:
+        >>> blocks_of_depth(28, where="WideResNet")
+        4
+    """
+    check_count(depth, name="depth", where=where)
+    blocks, rest = divmod(depth - 4, 6)
+    if blocks < 1 or rest:
+        lower = max(10, depth - rest)
+        raise InputError(
+            f"{where}: `depth` must be 6n + 4 for n blocks a group (10, 16, 22, 28, ...), "
+            f"got {depth}; the nearest are {lower} and {lower + 6}"
+        )
+    return blocks
+
+
+def wide_channels(width: float, *, where: str) -> list[int]:
+    """The channels of a wide ResNet: of the stem, and of the three groups, rounded down.
+
+    Raises:
+        InputError: a width that leaves the first group without a channel.
+
+    Example:
+        >>> wide_channels(10, where="WideResNet")
+        [16, 160, 320, 640]
+    """
+    if not (math.isfinite(width) and _STEM_CHANNELS * width >= 1):
+        raise InputError(
+            f"{where}: `width` must be at least 1/16, so that the first group has a channel, "
+            f"got {width}"
+        )
+    return [_STEM_CHANNELS, *(int(_STEM_CHANNELS * width * factor) for factor in (1, 2, 4))]

@@ -14,35 +14,8 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from torchlgg.nets._layers import GlobalAveragePool, check_count, relu_names
-from torchlgg.nets._parseval import ParsevalConv2d, residual_sum
-
-
-class _PreActBlock(nn.Module):
-    """bn - relu - conv - bn - relu - conv, plus the shortcut.
-
-    Where the shape changes, the shortcut is a 1x1 convolution of the first ReLU's output; where
-    it does not, it is the block's input as it came.
-    """
-
-    def __init__(self, in_channels: int, channels: int, *, stride: int, parseval: bool) -> None:
-        super().__init__()
-        conv = ParsevalConv2d if parseval else nn.Conv2d
-        self.parseval = parseval
-        self.bn1 = nn.BatchNorm2d(in_channels)
-        self.relu1 = nn.ReLU()
-        self.conv1 = conv(in_channels, channels, 3, stride=stride, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels)
-        self.relu2 = nn.ReLU()
-        self.conv2 = conv(channels, channels, 3, padding=1, bias=False)
-        self.shortcut: nn.Module | None = None
-        if stride != 1 or in_channels != channels:
-            self.shortcut = conv(in_channels, channels, 1, stride=stride, bias=False)
-
-    def forward(self, x_NCHW: Tensor) -> Tensor:
-        active_NCHW = self.relu1(self.bn1(x_NCHW))
-        shortcut_NCHW = x_NCHW if self.shortcut is None else self.shortcut(active_NCHW)
-        branch_NCHW = self.conv2(self.relu2(self.bn2(self.conv1(active_NCHW))))
-        return residual_sum(branch_NCHW, shortcut_NCHW, parseval=self.parseval)
+from torchlgg.nets._parseval import ParsevalConv2d
+from torchlgg.nets._preact_block import PreActBlock
 
 
 class PreActResNet(nn.Module):
@@ -99,8 +72,8 @@ class PreActResNet(nn.Module):
         self.conv1 = conv(in_channels, width, 3, padding=1, bias=False)
         self.layer1, self.layer2, self.layer3, self.layer4 = (
             nn.Sequential(
-                _PreActBlock(before, after, stride=stride, parseval=parseval),
-                _PreActBlock(after, after, stride=1, parseval=parseval),
+                PreActBlock(before, after, stride=stride, parseval=parseval),
+                PreActBlock(after, after, stride=1, parseval=parseval),
             )
             for (before, after), stride in zip(pairwise(channels), (1, 2, 2, 2), strict=True)
         )

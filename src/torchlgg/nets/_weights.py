@@ -30,8 +30,8 @@ def load_weights(
     Args:
         net: the network; changed in place.
         path: a ``.safetensors`` file, or a state dict written by ``torch.save``.
-        replace_head: where the last linear layer of the file has another number of rows than that
-            of the network, leave it out: the network keeps its own.
+        replace_head: leave the classifier out where the file's has another number of classes: the
+            network keeps its own. :func:`replaced_head` lists what that is.
 
     Returns:
         The metadata written beside the weights; empty where there is none, as in every file of
@@ -66,6 +66,37 @@ def load_weights(
         )
     net.load_state_dict({own: found[clean] for own, clean in zip(own_state, expected, strict=True)})
     return metadata
+
+
+def replaced_head(net: nn.Module, path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """What ``load_weights(..., replace_head=True)`` leaves out of a file.
+
+    The classifier is the last layer of a network that is linear in each position (``nn.Linear``,
+    or a convolution of 1x1), in the order in which they were registered; or the last few, for
+    networks with several. It is left out where it reads as many features in the file, and gives
+    another number of outputs.
+
+    Args:
+        net: the network.
+        path: the file, as for :func:`load_weights`.
+
+    Returns:
+        Their keys, as in the network; empty where the classifier fits, or differs otherwise.
+
+    Raises:
+        InputError: the file is missing, unreadable, damaged or would have to run code to be read.
+
+    Example:
+        >>> import tempfile
+        >>> from torchlgg.nets import build_net, save_weights
+        >>> net = build_net("small_cnn-6", num_classes=3)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_weights(build_net("small_cnn-6", num_classes=10), f"{folder}/ten.safetensors")
+        ...     replaced_head(net, f"{folder}/ten.safetensors")
+        ('linear.weight', 'linear.bias')
+    """
+    state, _ = read_state(Path(path), where="replaced_head")
+    return _head(net, _without_wrappers(state), _without_wrappers(net.state_dict()))
 
 
 def save_weights(
@@ -151,15 +182,24 @@ def _without_wrappers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _head(
     net: nn.Module, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]
 ) -> tuple[str, ...]:
-    """The keys of the last linear layer, where the file's has another number of rows."""
-    linear = [name for name, module in net.named_modules() if isinstance(module, nn.Linear)]
-    if not linear:
-        return ()
-    last = next(iter(_without_wrappers({f"{linear[-1]}.weight": torch.empty(0)})))
-    keys = [key for key in (last, last.removesuffix("weight") + "bias") if key in expected]
-    if last in found and found[last].shape[:1] != expected[last].shape[:1]:
-        return tuple(key for key in keys if key in found)
-    return ()
+    """The keys of the last linear layers, from the end up to the first whose rows agree."""
+    linear = [f"{name}.weight" for name, module in net.named_modules() if _is_linear(module)]
+    keys: list[str] = []
+    for weight in reversed(_without_wrappers(dict.fromkeys(linear, torch.empty(0)))):
+        ours, theirs = expected.get(weight), found.get(weight)
+        if ours is None or theirs is None or ours.shape[1:] != theirs.shape[1:]:
+            break
+        if ours.shape == theirs.shape:
+            break
+        bias = f"{weight.removesuffix('weight')}bias"
+        keys = [weight, *([bias] if bias in expected and bias in found else []), *keys]
+    return tuple(keys)
+
+
+def _is_linear(module: nn.Module) -> bool:
+    return isinstance(module, nn.Linear) or (
+        isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1)
+    )
 
 
 def _differences(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[str]:

@@ -9,17 +9,19 @@ Shapes: N examples, C channels or classes, H and W the height and width of a map
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 from typing import ClassVar
 
 from torch import Tensor, nn
 
-from torchlgg.core import InputError
-from torchlgg.nets._layers import GlobalAveragePool, check_count, relu_names
+from torchlgg.nets._layers import (
+    GlobalAveragePool,
+    blocks_of_depth,
+    check_count,
+    relu_names,
+    wide_channels,
+)
 from torchlgg.nets._parseval import ParsevalConv2d, residual_sum
-
-_STEM_CHANNELS = 16
 
 
 class _Block(nn.Module):
@@ -106,21 +108,9 @@ class WideResNet(nn.Module):
         super().__init__()
         check_count(num_classes, name="num_classes", where="WideResNet")
         check_count(in_channels, name="in_channels", where="WideResNet")
-        check_count(depth, name="depth", where="WideResNet")
-        blocks, rest = divmod(depth - 4, 6)
-        if blocks < 1 or rest:
-            lower = max(10, depth - rest)
-            raise InputError(
-                f"WideResNet: `depth` must be 6n + 4 for n blocks a group (10, 16, 22, 28, ...), "
-                f"got {depth}; the nearest are {lower} and {lower + 6}"
-            )
-        if not (math.isfinite(width) and _STEM_CHANNELS * width >= 1):
-            raise InputError(
-                f"WideResNet: `width` must be at least 1/16, so that the first group has a "
-                f"channel, got {width}"
-            )
+        blocks = blocks_of_depth(depth, where="WideResNet")
+        channels = wide_channels(width, where="WideResNet")
         conv = ParsevalConv2d if parseval else nn.Conv2d
-        channels = [_STEM_CHANNELS, *(int(_STEM_CHANNELS * width * factor) for factor in (1, 2, 4))]
         self.conv1 = conv(in_channels, channels[0], 3, padding=1, bias=False)
         self.bn = nn.BatchNorm2d(channels[0])
         self.relu = nn.ReLU()

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from torchlgg.core import InputError, did_you_mean
-from torchlgg.recipes import _fast, _finetune, _lassance2021
+from torchlgg.recipes import _digits, _fast, _finetune, _lassance2021
 from torchlgg.recipes._plain import from_plain, to_plain
 from torchlgg.recipes._run_config import RunConfig
 from torchlgg.recipes._settings import merged
@@ -41,6 +41,12 @@ _RECIPES: dict[str, Callable[[], RunConfig]] = {
     "fast/embed": _fast.embed,
     "fast/r": _fast.robustify_r,
     "fast/pr": _fast.robustify_pr,
+    "digits/teacher": _digits.teacher,
+    "digits/classify": _digits.classify,
+    "digits/hkd": _digits.hkd,
+    "digits/gkd": _digits.gkd,
+    "digits/embed": _digits.embed,
+    "digits/r": _digits.robustify,
     "finetune": _finetune.finetune,
 }
 

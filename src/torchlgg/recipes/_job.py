@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -27,7 +27,7 @@ class Job:
     """A configuration with all that was read and built for it.
 
     Args:
-        config: what was asked for.
+        config: what was asked for, with the licences that the files of weights say.
         device: where it runs.
         objective: the network, its teacher and the losses.
         train: the images to learn from.
@@ -70,9 +70,11 @@ def prepare(config: RunConfig, observer: Observer = Observer()) -> Job:  # noqa:
         )
     with observer.part("reading images") as progress:
         train, validation, test = config.data.open(progress)
+    config = replace(config, net=config.net.with_licence())
     teacher = None
     if task.needs_teacher:
         assert config.teacher is not None
+        config = replace(config, teacher=config.teacher.with_licence())
         teacher = _teacher(config.teacher, train).to(device)
     torch.manual_seed(config.training.seed)
     net = config.net.build(num_classes=len(train.class_names), in_channels=train.shape[0])
@@ -104,7 +106,7 @@ def rehearse(objective: Objective, train: ImageSource, config: RunConfig) -> Non
     Raises:
         InputError: they do not.
     """
-    check_fit(objective, train, config.training)
+    check_fit(objective, train, config.training, config.engine)
     inputs, labels_N = first_images(train, objective.smallest_batch, device_of(objective.student))
     try:
         objective.rehearse(inputs, labels_N)

@@ -11,7 +11,7 @@ from torchlgg.training import Classify, EngineConfig, Task, TrainingConfig
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """Everything that one run of :func:`run` does.
+    """Everything that one run does, by :func:`run_recipe`.
 
     Args:
         data: the images.

@@ -1,5 +1,6 @@
 """Tables and figures from records alone: an old result can always be drawn again; no torch."""
 
+from torchlgg.reports._card import model_card
 from torchlgg.reports._comparison import comparison_panels, comparison_table
 from torchlgg.reports._curves import curves_figure
 from torchlgg.reports._distillation import distillation_report
@@ -19,6 +20,7 @@ __all__ = [
     "curves_figure",
     "difference_table",
     "distillation_report",
+    "model_card",
     "paired_report",
     "render_markdown",
     "render_rich",

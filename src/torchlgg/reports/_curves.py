@@ -21,6 +21,7 @@ _Curves = dict[str, list[tuple[int, float]]]
 _DASHES: tuple[Any, ...] = ("solid", (0, (4, 1.5)))
 _PANELS_A_ROW = 2
 _MOST_NAMES = 10
+_LONGEST = 26  # letters of a name: its end tells taps apart
 _DECADES = 1.5  # positive curves that span more of them are drawn on a logarithmic axis
 
 
@@ -113,7 +114,7 @@ def _draw(panels: Sequence[tuple[_Kind, _Curves]], title: str) -> Figure:
 
     across = min(len(panels), _PANELS_A_ROW)
     down = math.ceil(len(panels) / across)
-    width = 0.4 + 4.4 * across
+    width = max(6.0, 0.4 + 4.4 * across)
     figure = Figure(
         figsize=(width, 0.5 + 2.4 * down),
         layout=ConstrainedLayoutEngine(h_pad=0.08, w_pad=0.08),
@@ -147,7 +148,7 @@ def _draw_panel(axes: Axes, kind: _Kind, curves: _Curves, places: Mapping[str, i
         axes.plot(
             [epoch for epoch, _ in points],
             [value for _, value in points],
-            label=name if name in shown else None,
+            label=_short(name) if name in shown else None,
             color=colour,
             linestyle=line,
             linewidth=1.6,
@@ -164,7 +165,7 @@ def _draw_panel(axes: Axes, kind: _Kind, curves: _Curves, places: Mapping[str, i
     elif kind.scale == "from zero":
         axes.set_ylim(bottom=0, top=1.05 * high or 1.0)
     few = "" if len(curves) == len(shown) else f" ({len(shown)} of {len(curves)} named)"
-    axes.set_title(kind.title + few)
+    axes.set_title(textwrap.fill(kind.title + few, 32))
     epochs = [epoch for points in curves.values() for epoch, _ in points]
     margin = max(0.5, 0.03 * (max(epochs) - min(epochs)))
     axes.set_xlim(min(epochs) - margin, max(epochs) + margin)
@@ -187,6 +188,12 @@ def _evenly(names: Sequence[str], most: int) -> list[str]:
     if len(names) <= most:
         return list(names)
     return [names[round(i * (len(names) - 1) / (most - 1))] for i in range(most)]
+
+
+def _short(name: str) -> str | None:
+    if not name:
+        return None
+    return name if len(name) <= _LONGEST else f"…{name[1 - _LONGEST :]}"
 
 
 def _shade(position: float) -> str:

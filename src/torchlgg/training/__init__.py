@@ -4,9 +4,11 @@ from torchlgg.training._clock import Clock
 from torchlgg.training._config import TrainingConfig
 from torchlgg.training._device import choose_device
 from torchlgg.training._distill import Distill, LossName, parse_losses, parse_numbers, term_kinds
+from torchlgg.training._diverged import DivergedError
 from torchlgg.training._engine_config import EngineConfig
 from torchlgg.training._epoch_report import EpochReport
-from torchlgg.training._fit import DivergedError, check_fit, fit
+from torchlgg.training._fingerprint import fingerprint
+from torchlgg.training._fit import check_fit, fit
 from torchlgg.training._label_terms import CE, GSL, SmoothnessVariation
 from torchlgg.training._load_net import load_net
 from torchlgg.training._logit_terms import DIST, DKD, HKD
@@ -19,7 +21,8 @@ from torchlgg.training._predict import (
     over_batches,
     predict,
 )
-from torchlgg.training._state import TrainingState, fingerprint
+from torchlgg.training._ranks import Ranks, StoppedElsewhere, launched_ranks
+from torchlgg.training._state import TrainingState
 from torchlgg.training._tap_terms import AT, CC, GKD, PKT, RKD, SP, RKDAngle
 from torchlgg.training._task import Task
 from torchlgg.training._tasks import Classify, Embed, Robustify
@@ -50,9 +53,11 @@ __all__ = [
     "Objective",
     "Pairing",
     "RKDAngle",
+    "Ranks",
     "Robustify",
     "SmoothnessVariation",
     "StepTerms",
+    "StoppedElsewhere",
     "TapNames",
     "Task",
     "Term",
@@ -67,6 +72,7 @@ __all__ = [
     "fit",
     "in_eval_mode",
     "label_smoothness",
+    "launched_ranks",
     "load_net",
     "over_batches",
     "paired",

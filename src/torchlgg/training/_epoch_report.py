@@ -25,6 +25,8 @@ class EpochReport:
         part_seconds: the seconds of each part of the steps that were timed: all of them on a CPU,
             a sample on an accelerator. A term's part holds its forward and its backward half.
         steps: how many batches.
+        skipped_steps: how many of them left the weights as they were, because the gradient
+            overflowed in ``"float16"``; a few at the beginning are the scaler finding its scale.
 
     Example:
         >>> from torchlgg.training import EpochReport
@@ -45,6 +47,7 @@ class EpochReport:
     steps: int
     gradient_shares: Mapping[str, float] = field(default_factory=dict)
     smoothness: Mapping[str, float] = field(default_factory=dict)
+    skipped_steps: int = 0
 
     def share(self, part: str) -> float:
         """The fraction of the timed steps that ``part`` took; 0 for a part that did not run."""

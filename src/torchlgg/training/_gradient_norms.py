@@ -25,6 +25,10 @@ class GradientNorms:
         self._steps += 1
         return (self._steps - 1) % _EVERY == 0
 
+    def try_again(self) -> None:
+        """There was nothing to measure in this step: the next one is one to measure in."""
+        self._steps = 0
+
     def add(self, norms: Mapping[str, float]) -> None:
         """The norms of one step."""
         for name, norm in norms.items():
@@ -32,7 +36,8 @@ class GradientNorms:
 
     def ratio(self, name: str, other: str) -> float:
         """The running norm of ``name`` over that of ``other``; 0 where ``other`` has none."""
-        return self._sums[name] / self._sums[other] if self._sums[other] else 0.0
+        below = self._sums.get(other, 0.0)
+        return self._sums[name] / below if below else 0.0
 
     def state_dict(self) -> dict[str, Any]:
         """All of it, in plain numbers."""

@@ -83,7 +83,7 @@ class GSL(Term):
         return 2 if self.k is None else self.k + 1
 
     def loss(self, student: View, teacher: View, labels_N: Tensor) -> Tensor:
-        """The loss of the output of ``student``, its embeddings; ``teacher`` is not read."""
+        """The loss of the output of ``student`` by ``labels_N``; ``teacher`` is not read."""
         return graph_smoothness_loss(
             student.logits_NC, labels_N, alpha=self.alpha, k=self.k, reduction=self.reduction
         )
@@ -117,5 +117,5 @@ class SmoothnessVariation(Term):
         return 2 if self.spec.k is None else self.spec.k + 1
 
     def loss(self, student: View, teacher: View, labels_N: Tensor) -> Tensor:
-        """The loss of the taps of ``student``, in order of depth; ``teacher`` is not read."""
+        """The loss of the taps of ``student`` by ``labels_N``; ``teacher`` is not read."""
         return smoothness_variation_loss(student.taps, labels_N, power=self.power, spec=self.spec)

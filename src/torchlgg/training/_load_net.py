@@ -17,7 +17,8 @@ def load_net(
     """A trained network, ready for the classes and channels of ``images``.
 
     Args:
-        name: for :func:`~torchlgg.nets.build_net`; ``None`` takes it from the file.
+        name: for :func:`~torchlgg.nets.build_net`; ``None`` takes it from the file, unless a
+            function of one's own built it.
         weights: a file of safetensors, or a state dict without code.
         images: what it is to be used on.
 
@@ -26,7 +27,7 @@ def load_net(
 
     Raises:
         InputError: no name anywhere, weights of another network, or a network that was trained on
-            other classes.
+            images of other classes or channels.
 
     Example:
         >>> import tempfile
@@ -41,24 +42,23 @@ def load_net(
         ...     load_net(None, path, digits)[1].net
         'small_cnn-4'
     """
-    saved = SavedNet.read(weights)
-    if name is None:
-        if saved is None:
+    saved, place, channels = SavedNet.read(weights), os.fspath(weights), images.shape[0]
+    if saved is not None:
+        if saved.class_names != images.class_names:
             raise InputError(
-                f"{os.fspath(weights)!r} does not say which network its weights belong to; name it"
+                f"the network in {place!r} was trained on the classes "
+                f"{_short(saved.class_names)}, the images have {_short(images.class_names)}"
             )
-        name = saved.net
-    if saved is not None and saved.class_names != images.class_names:
-        raise InputError(
-            f"the network in {os.fspath(weights)!r} was trained on the classes "
-            f"{_short(saved.class_names)}, the images have {_short(images.class_names)}"
-        )
-    net = build_net(
-        name,
-        num_classes=len(images.class_names) if saved is None else saved.num_classes,
-        in_channels=images.shape[0],
-        parseval=saved is not None and saved.parseval,
-    )
+        if saved.in_channels != channels:
+            raise InputError(
+                f"the network in {place!r} takes images of {saved.in_channels} channels, these "
+                f"have {channels}"
+            )
+        net = saved.named(name, path=weights).build()
+    elif name is not None:
+        net = build_net(name, num_classes=len(images.class_names), in_channels=channels)
+    else:
+        raise InputError(f"{place!r} does not say which network its weights belong to; name it")
     load_weights(net, weights)
     return net.eval(), saved
 

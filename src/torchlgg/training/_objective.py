@@ -5,6 +5,7 @@ Shapes: N examples, C classes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from torchlgg.activations import capture
 from torchlgg.core import InputError
 from torchlgg.training._clock import Clock
 from torchlgg.training._gradient_norms import GradientNorms
-from torchlgg.training._pairing import TapNames
+from torchlgg.training._passes import Passes
 from torchlgg.training._predict import in_eval_mode
+from torchlgg.training._student_pass import StudentPass
 from torchlgg.training._task import Task
 from torchlgg.training._tasks import Classify
 from torchlgg.training._term import Term
@@ -131,16 +132,30 @@ class Objective:
         Returns:
             Both views, with the taps that are compared; the second is empty without a teacher.
         """
+        clock, passes = Clock(images.device), self._passes()
         with torch.no_grad(), in_eval_mode(self.student):
-            return self._views(images, Clock(images.device))
+            teacher = passes.teacher(images, None, clock)
+            return self._paired(passes.student(images, len(images), clock).view, teacher)
 
-    def backward(self, images: Tensor, labels_N: Tensor, clock: Clock) -> StepTerms:
+    def backward(
+        self,
+        images: Tensor,
+        labels_N: Tensor,
+        clock: Clock,
+        *,
+        passes: Passes | None = None,
+        index_N: Tensor | None = None,
+    ) -> StepTerms:
         """Add the gradient of one batch to the student's parameters.
 
         Args:
-            images: (N, C, H, W), normalised.
-            labels_N: (N,).
+            images: (N, C, H, W), normalised; with several ranks, the rows of this one.
+            labels_N: (N,), of all ranks.
             clock: told the time of each part.
+            passes: how the networks are run; ``None`` is plainly. Its scaler multiplies the
+                gradient.
+            index_N: the positions of the batch among the training images, for a teacher whose
+                outputs are kept.
 
         Returns:
             The weighted value of each term, and now and then its share of the gradient.
@@ -148,10 +163,13 @@ class Objective:
         Raises:
             InputError: NaN or infinity in a tap (by name), or taps that do not pair.
         """
-        student, teacher = self._views(images, clock)
+        passes = passes or self._passes()
+        given = passes.teacher(images, index_N, clock)
+        forward = passes.student(images, len(labels_N), clock)
+        student, teacher = self._paired(forward.view, given)
         leaves = student.leaves()
         losses: dict[str, Tensor] = {}
-        pulls: dict[str, dict[int, Tensor]] = {}  # by term, then by place in student.tensors()
+        pulls: dict[str, dict[str, Tensor]] = {}  # by term, then by name in student.tensors()
         for term in self.task.terms:
             with clock(term.name):
                 losses[term.name] = term.loss(leaves, teacher, labels_N)
@@ -159,15 +177,14 @@ class Objective:
         norms = None
         with clock("student backward"):
             if len(self.task.terms) > 1 and self._norms.tick():
-                norms = {name: self._norm(student, pull) for name, pull in pulls.items()}
-                self._norms.add(norms)
+                norms = self._measured(forward, pulls)
             weights = {term.name: self._weight(term) for term in self.task.terms}
-            total: dict[int, Tensor] = {}
+            total: dict[str, Tensor] = {}
             for name, pull in pulls.items():
                 for place, gradient in pull.items():
                     weighted = gradient * weights[name]
                     total[place] = total[place] + weighted if place in total else weighted
-            torch.autograd.backward(*_at(student, total))
+            forward.backward(total, scale=passes.scaler.scale)
         values = {name: weights[name] * loss.detach() for name, loss in losses.items()}
         return StepTerms(values, None if norms is None else _shares(norms, weights))
 
@@ -184,48 +201,35 @@ class Objective:
             return term.weight
         return term.gradient_ratio * self._norms.ratio(self.names[0], term.name)
 
-    def _norm(self, student: View, pull: dict[int, Tensor]) -> float:
-        """The norm of a term's gradient at the student's parameters."""
-        parameters = [p for p in self.student.parameters() if p.requires_grad]
-        tensors, gradients = _at(student, pull)
-        if not tensors:
-            return 0.0
-        reached = torch.autograd.grad(
-            tensors, parameters, gradients, retain_graph=True, allow_unused=True
-        )
-        norms = [torch.linalg.vector_norm(g.double()) for g in reached if g is not None]
-        return float(torch.stack(norms).norm())
+    def _measured(
+        self, forward: StudentPass, pulls: Mapping[str, Mapping[str, Tensor]]
+    ) -> dict[str, float] | None:
+        """The norm of each term's gradient; ``None`` where half precision does not hold one."""
+        norms = forward.norms(pulls)
+        if not all(map(math.isfinite, norms.values())):
+            self._norms.try_again()
+            return None
+        self._norms.add(norms)
+        return norms
 
-    def _views(self, images: Tensor, clock: Clock) -> tuple[View, View]:
-        teacher = View.absent()
-        if self.teacher is not None:
-            with clock("teacher"), torch.no_grad():
-                teacher = self._view(self.teacher, self.task.partner_taps, images)
-        with clock("student forward"):
-            student = self._view(self.student, self.task.taps, images)
-        if self.teacher is not None:
-            return paired(student, teacher, self.task.pairing)
-        return student, teacher
+    def _passes(self) -> Passes:
+        return Passes(self.student, self.teacher, self.task)
 
-    def _view(self, net: nn.Module, taps: TapNames, images: Tensor) -> View:
-        if not self.task.reads_taps:
-            return View(net(images), {})
-        with capture(net, taps) as captured:
-            logits_NC = net(images)
-        return View(logits_NC, dict(captured))
+    def _paired(self, student: View, teacher: View) -> tuple[View, View]:
+        if self.teacher is None:
+            return student, teacher
+        return paired(student, teacher, self.task.pairing)
 
 
-def _gradients(loss: Tensor, leaves: View) -> dict[int, Tensor]:
-    """The gradient of a loss at each leaf that it reads, by place."""
-    found = torch.autograd.grad(loss, leaves.tensors(), allow_unused=True)
-    return {place: gradient for place, gradient in enumerate(found) if gradient is not None}
-
-
-def _at(student: View, pull: dict[int, Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-    """The tensors that are pulled at and the gradients, without those of frozen layers."""
-    tensors = student.tensors()
-    live = [place for place in pull if tensors[place].requires_grad]
-    return [tensors[place] for place in live], [pull[place] for place in live]
+def _gradients(loss: Tensor, leaves: View) -> dict[str, Tensor]:
+    """The gradient of a loss at each leaf that it reads, by name."""
+    tensors = leaves.tensors()
+    found = torch.autograd.grad(loss, tuple(tensors.values()), allow_unused=True)
+    return {
+        name: gradient
+        for name, gradient in zip(tensors, found, strict=True)
+        if gradient is not None
+    }
 
 
 def _shares(norms: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:

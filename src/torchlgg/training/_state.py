@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import io
 import os
 import warnings
@@ -15,16 +14,39 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from torchlgg.core import InputError, write_atomically
-from torchlgg.data import ImageSource
-from torchlgg.training._config import TrainingConfig
 from torchlgg.training._epoch_report import EpochReport
+from torchlgg.training._fingerprint import compare_fingerprints
+from torchlgg.training._generators import global_generators, set_global_generators
 from torchlgg.training._objective import Objective
 from torchlgg.training._predict import device_of
+from torchlgg.training._ranks import Ranks
 
 _FORMAT = "torchlgg training state"
-_VERSION = 2
+_VERSION = 3
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Moving:
+    """What changes from step to step while :func:`fit` runs.
+
+    Args:
+        objective: what is minimised, and the student.
+        optimizer: of the student's parameters.
+        order: the generator of batches and crops.
+        scaler: of the gradients of half precision.
+        average: of the weights, where there is one.
+        ranks: the processes.
+    """
+
+    objective: Objective
+    optimizer: torch.optim.Optimizer
+    order: torch.Generator
+    scaler: torch.amp.GradScaler
+    average: AveragedModel | None
+    ranks: Ranks
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -39,6 +61,8 @@ class TrainingState:
         student: the weights and buffers of the student.
         objective: what the objective keeps from step to step.
         optimizer: the optimiser's state dict.
+        scaler: that of the gradients of half precision; empty in other precisions.
+        average: the averaged weights and buffers; ``None`` without an average.
         generators: the state of every generator of random numbers, by name.
         asked: the configuration, and fingerprints of the images and of the teacher.
         threads: of the CPU; another number may round sums differently.
@@ -66,6 +90,8 @@ class TrainingState:
     student: Mapping[str, Tensor]
     objective: Mapping[str, Any]
     optimizer: Mapping[str, Any]
+    scaler: Mapping[str, Any]
+    average: Mapping[str, Tensor] | None
     generators: Mapping[str, Tensor]
     asked: Mapping[str, Any]
     threads: int
@@ -80,51 +106,49 @@ class TrainingState:
 
     @classmethod
     def take(
-        cls,
-        objective: Objective,
-        optimizer: torch.optim.Optimizer,
-        order: torch.Generator,
-        reports: Sequence[EpochReport],
-        asked: Mapping[str, Any],
+        cls, moving: Moving, reports: Sequence[EpochReport], asked: Mapping[str, Any]
     ) -> TrainingState:
-        """The state of this moment, copied.
+        """The state of this moment, copied; every rank takes part.
 
         Args:
-            objective: what is minimised, and the student.
-            optimizer: of the student's parameters.
-            order: the generator of batches and crops.
+            moving: what changes from step to step.
             reports: of every epoch so far.
             asked: what :func:`fit` was asked for.
         """
-        device = device_of(objective.student)
+        student, ranks = moving.objective.student, moving.ranks
+        drawn = ranks.all_states(global_generators(device_of(student)))
+        average = None if moving.average is None else _on_cpu(moving.average.state_dict())
         return cls(
             reports=tuple(reports),
-            student=_on_cpu(objective.student.state_dict()),
-            objective=_on_cpu(objective.state_dict()),
-            optimizer=_on_cpu(optimizer.state_dict()),
-            generators={"order": order.get_state(), **_global_generators(device)},
+            student=_on_cpu(student.state_dict()),
+            objective=_on_cpu(moving.objective.state_dict()),
+            optimizer=_on_cpu(moving.optimizer.state_dict()),
+            scaler=_on_cpu(moving.scaler.state_dict()),
+            average=average,
+            generators={"order": moving.order.get_state(), **drawn},
             asked=asked,
             threads=torch.get_num_threads(),
         )
 
-    def restore(
-        self, objective: Objective, optimizer: torch.optim.Optimizer, order: torch.Generator
-    ) -> None:
+    def restore(self, moving: Moving) -> None:
         """Put everything back as it was, the global generators too.
 
         Args:
-            objective: one like the state was taken of, with its student.
-            optimizer: of the student's parameters.
-            order: the generator of batches and crops.
+            moving: one like the state was taken of.
 
         Raises:
             InputError: the student is another network.
         """
-        self.restore_student(objective.student)
-        objective.load_state_dict(copy.deepcopy(dict(self.objective)))
-        optimizer.load_state_dict(copy.deepcopy(dict(self.optimizer)))
-        order.set_state(self.generators["order"])
-        _set_global_generators(device_of(objective.student), self.generators)
+        self.restore_student(moving.objective.student)
+        moving.objective.load_state_dict(copy.deepcopy(dict(self.objective)))
+        moving.optimizer.load_state_dict(copy.deepcopy(dict(self.optimizer)))
+        moving.scaler.load_state_dict(dict(self.scaler))
+        if moving.average is not None and self.average is not None:
+            moving.average.load_state_dict(self.average)
+        moving.order.set_state(self.generators["order"])
+        drawn = moving.ranks.own_states(self.generators)
+        if "cpu" in drawn:  # a rank that was not there goes on with its seed
+            set_global_generators(device_of(moving.objective.student), drawn)
 
     def restore_student(self, student: nn.Module) -> None:
         """Put the student's weights and buffers back, and nothing else.
@@ -135,11 +159,26 @@ class TrainingState:
         Raises:
             InputError: it is another network.
         """
-        try:
-            student.load_state_dict(self.student)
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"`resume` is the state of another student: {reason}") from error
+        _load(student, self.student)
+
+    def restore_network(self, net: nn.Module) -> None:
+        """Fill a network with what the run is for: the averaged weights where there are some.
+
+        Args:
+            net: a network like the one the state was taken of.
+
+        Raises:
+            InputError: it is another network.
+        """
+        weights = self.student
+        if self.average is not None:
+            prefix = "module."
+            weights = {
+                name.removeprefix(prefix): value
+                for name, value in self.average.items()
+                if name.startswith(prefix)
+            }
+        _load(net, weights)
 
     def compare(self, asked: Mapping[str, Any]) -> None:
         """Find out whether this is a state of a run that was asked for the same.
@@ -150,21 +189,7 @@ class TrainingState:
         Raises:
             InputError: the first difference.
         """
-        for part in ("training", "task"):
-            for name in dict.fromkeys((*self.asked[part], *asked[part])):
-                before, now = (settings[part].get(name) for settings in (self.asked, asked))
-                if before != now:
-                    raise InputError(
-                        f"`resume` must be a state of this configuration: `{name}` was {before!r} "
-                        f"and is {now!r}; what a run was asked for cannot change on the way"
-                    )
-        for part in ("training images", "validation images", "teacher"):
-            if self.asked[part] != asked[part]:
-                verb = "is" if part == "teacher" else "are"
-                raise InputError(
-                    f"the {part} {verb} not the same as when the run was stopped, so it cannot go "
-                    "on; bring back what it had, or start a new run"
-                )
+        compare_fingerprints(self.asked, asked)
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the state to ``path``, whole or not at all.
@@ -179,6 +204,8 @@ class TrainingState:
             "student": dict(self.student),
             "objective": dict(self.objective),
             "optimizer": dict(self.optimizer),
+            "scaler": dict(self.scaler),
+            "average": None if self.average is None else dict(self.average),
             "generators": dict(self.generators),
             "asked": dict(self.asked),
             "threads": self.threads,
@@ -222,53 +249,12 @@ class TrainingState:
             raise InputError(f"{where} was written by another version of torchlgg") from error
 
 
-def fingerprint(
-    objective: Objective, train: ImageSource, config: TrainingConfig, validation: ImageSource | None
-) -> dict[str, Any]:
-    """What the weights depend on beside the student: configuration, images and teacher.
-
-    Args:
-        objective: as for :func:`fit`.
-        train: as for :func:`fit`.
-        config: as for :func:`fit`.
-        validation: as for :func:`fit`.
-
-    Returns:
-        The settings, and fingerprints of the images and of the teacher's weights, by name.
-
-    Example:
-        >>> from torchlgg.data import open_images
-        >>> from torchlgg.nets import build_net
-        >>> from torchlgg.training import Objective, TrainingConfig, fingerprint
-        >>> objective = Objective(build_net("small_cnn", num_classes=10, in_channels=1))
-        >>> list(fingerprint(objective, open_images("digits").train, TrainingConfig(), None))
-        ['training', 'task', 'training images', 'validation images', 'teacher']
-    """
-    return {
-        "training": asdict(config),
-        "task": {"kind": objective.task.kind, **asdict(objective.task)},
-        "training images": _of_images(train),
-        "validation images": None if validation is None else _of_images(validation),
-        "teacher": None if objective.teacher is None else _of_net(objective.teacher),
-    }
-
-
-def _of_images(images: ImageSource) -> list[Any]:
-    return [
-        images.content_hash(),
-        list(images.class_names),
-        list(images.mean),
-        list(images.std),
-    ]
-
-
-def _of_net(net: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, value in net.state_dict().items():
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        content = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        digest.update(content.numpy().data)
-    return digest.hexdigest()
+def _load(net: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    try:
+        net.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"`resume` is the state of another student: {reason}") from error
 
 
 def _on_cpu(value: Any) -> Any:
@@ -280,16 +266,3 @@ def _on_cpu(value: Any) -> Any:
     if isinstance(value, list):
         return [_on_cpu(inner) for inner in value]
     return value
-
-
-def _global_generators(device: torch.device) -> dict[str, Tensor]:
-    states = {"cpu": torch.get_rng_state()}
-    if device.type != "cpu":
-        states[device.type] = torch.get_device_module(device).get_rng_state()
-    return states
-
-
-def _set_global_generators(device: torch.device, states: Mapping[str, Tensor]) -> None:
-    torch.set_rng_state(states["cpu"])
-    if device.type in states and device.type != "cpu":
-        torch.get_device_module(device).set_rng_state(states[device.type])

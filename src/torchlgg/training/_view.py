@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from torchlgg.core import InputError, did_you_mean
+from torchlgg.core import InputError, at_least_float32, did_you_mean
 from torchlgg.training._pairing import Pairing
 
 TapChoice = tuple[str, ...] | Literal["all"]
@@ -42,15 +43,21 @@ class View:
         return View(self.logits_NC, {name: self.taps[name] for name in names})
 
     def leaves(self) -> View:
-        """The same values, cut off from the network, to take gradients at."""
-        return View(
-            self.logits_NC.detach().requires_grad_(),
-            {name: tap.detach().requires_grad_() for name, tap in self.taps.items()},
-        )
+        """The same values in float32 at least, cut off from the network, to take gradients at."""
 
-    def tensors(self) -> tuple[Tensor, ...]:
-        """Logits and taps in one row."""
-        return (self.logits_NC, *self.taps.values())
+        def leaf(tensor: Tensor) -> Tensor:
+            return at_least_float32(tensor.detach()).requires_grad_()
+
+        return View(leaf(self.logits_NC), {name: leaf(tap) for name, tap in self.taps.items()})
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Logits and taps by name; that of the logits is empty."""
+        return {"": self.logits_NC, **self.taps}
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor]) -> View:
+        """The view whose :meth:`tensors` these are."""
+        return cls(tensors[""], {name: tap for name, tap in tensors.items() if name})
 
 
 def pairs_of_taps(
