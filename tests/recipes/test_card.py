@@ -69,10 +69,11 @@ def test_the_lines_that_load_it_do(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_licences_that_are_given_are_kept(tmp_path: Path, teacher: Path) -> None:
     words = [f"teacher.weights={teacher}", "teacher.licence=mine", "net.licence=theirs"]
     for name, kept in (("hkd", "mine; theirs"), ("classify", "theirs")):
-        done = run(tmp_path / name, f"digits/{name}", *(words if name == "hkd" else words[2:]))
+        done = run(tmp_path / name, f"digits/{name}", *words)
         saved = SavedNet.read(done.path("model.safetensors"))
         assert saved is not None
         assert saved.licence == kept
+        assert ("Teacher: " in card_of(done)) == (name == "hkd")  # only where it was listened to
 
 
 def test_a_licence_is_passed_on_by_the_files(tmp_path: Path) -> None:

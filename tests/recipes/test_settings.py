@@ -161,7 +161,7 @@ def test_a_function_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         recipe("my_recipes:wrong")
     with pytest.raises(InputError, match="has no 'shrot'; did you mean 'short'"):
         recipe("my_recipes:shrot")
-    with pytest.raises(InputError, match="cannot be imported: No module named 'my_recipe'"):
+    with pytest.raises(InputError, match="module 'my_recipe', which cannot be found"):
         recipe("my_recipe:short")
 
 

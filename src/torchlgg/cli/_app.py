@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from torchlgg.cli._runs import runs_app
 from torchlgg.core import InputError
 
 app = typer.Typer(
@@ -25,6 +26,8 @@ _DATA_HELP = (
     "'digits', or a folder: of images by class, of parquet files, of CIFAR or SVHN as published, "
     "or of arrays (.npy, or one .npz)."
 )
+app.add_typer(runs_app, name="runs")
+
 Data = Annotated[str, typer.Option(help=_DATA_HELP)]
 ImageSize = Annotated[
     int | None, typer.Option(help="Resize and crop images of mixed sizes to this many pixels.")
@@ -72,11 +75,11 @@ TimeBudget = Annotated[
 @app.command()
 def train(
     context: typer.Context,
-    name: Annotated[
-        str | None,
+    names: Annotated[
+        list[str] | None,
         typer.Argument(
-            metavar="RECIPE",
-            help="A name of `lgg recipes`, a YAML file, or module:function of your own.",
+            metavar="RECIPE...",
+            help="Names of `lgg recipes`, YAML files, or module:function of your own.",
         ),
     ] = None,
     settings: Settings = None,
@@ -95,6 +98,14 @@ def train(
         bool,
         typer.Option("--dry-run", help="List the layers that are compared, with shapes, and stop."),
     ] = False,
+    seeds: Annotated[
+        str | None,
+        typer.Option(help="One run for each seed, such as 0-4 or 0,2,5; ends in a table."),
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="How many of several runs at once.")] = 1,
+    jobs_per_gpu: Annotated[
+        int | None, typer.Option(help="So many at once on every GPU.", min=1)
+    ] = None,
     resume: Resume = None,
     time_budget: TimeBudget = None,
 ) -> None:
@@ -105,14 +116,38 @@ def train(
         _refuse_all_but(context, "resume", "time_budget")
         resume_one(resume, time_budget=time_budget)
         return
-    if name is None:
+    if not names:
         raise InputError("`lgg train` needs a recipe, such as fast/classify; see `lgg recipes`")
     from torchlgg.recipes import recipe, with_settings
 
     words = [f"data.source={json.dumps(data)}"] if data is not None else []
     if teacher_weights is not None:
         words.append(f"teacher.weights={json.dumps(str(teacher_weights))}")
-    config = with_settings(recipe(name), [*words, *(settings or ())])
+    words += settings or ()
+    if len(names) > 1 or seeds is not None:
+        from torchlgg.cli._train_many import train_many
+
+        for option, given in (
+            ("--print-config", print_config),
+            ("--dry-run", dry_run),
+            ("--overwrite", overwrite),
+        ):
+            if given:
+                raise InputError(
+                    f"`{option}` is for a single run; leave it out, or `--seeds` and the other "
+                    "recipes"
+                )
+        train_many(
+            names,
+            words=words,
+            seeds=seeds,
+            out=out if out is not None else Path("runs"),
+            parallel=jobs,
+            per_gpu=jobs_per_gpu,
+            time_budget=time_budget,
+        )
+        return
+    config = with_settings(recipe(names[0]), words)
     if print_config:
         import yaml
 

@@ -51,7 +51,7 @@ def list_runs(
         Column(title=title, align="right" if title in ("epochs", "error (%)") else "left")
         for title in titles
     )
-    _show([Table(title=f"Runs in {folder}", columns=columns, rows=tuple(rows))])
+    show_tables([Table(title=f"Runs in {folder}", columns=columns, rows=tuple(rows))])
 
 
 @runs_app.command("compare")
@@ -65,7 +65,7 @@ def compare_runs(
     tables, left_out = compared(folders, by=by, measurement=measurement)
     if left_out:
         typer.echo(f"left out, as they are not finished: {left_out}", err=True)
-    _show(tables, markdown=markdown)
+    show_tables(tables, markdown=markdown)
 
 
 @runs_app.command("clean")
@@ -243,7 +243,8 @@ def _relative(place: Path, folder: Path) -> str:
     return str(place.relative_to(folder)) if place != folder else str(place)
 
 
-def _show(tables: Sequence[Table], *, markdown: bool = False) -> None:
+def show_tables(tables: Sequence[Table], *, markdown: bool = False) -> None:
+    """Print tables, as wide as the terminal or wide enough."""
     if markdown:
         typer.echo("\n".join(render_markdown(table) for table in tables), nl=False)
         return

@@ -17,7 +17,7 @@ from torchlgg.cli._screen import (
     recorded,
     training_bar,
 )
-from torchlgg.cli._stop import OutOfTime, Signals, TimeBudget, ended_by_signals
+from torchlgg.cli._stop import OutOfTime, Signals, Stopped, TimeBudget, ended_by_signals
 from torchlgg.core import InputError
 from torchlgg.recipes import (
     STATE,
@@ -25,6 +25,7 @@ from torchlgg.recipes import (
     RunConfig,
     create_run,
     execute,
+    follow,
     from_plain,
     gpu_names,
     prepare,
@@ -32,7 +33,14 @@ from torchlgg.recipes import (
     tap_report,
 )
 from torchlgg.records import RunFolder, differences, environment
-from torchlgg.training import EpochReport, TrainingState, fingerprint
+from torchlgg.training import (
+    EpochReport,
+    Ranks,
+    StoppedElsewhere,
+    TrainingState,
+    fingerprint,
+    launched_ranks,
+)
 
 
 class Screen(Observer):
@@ -57,7 +65,8 @@ class Screen(Observer):
     def training(self, epochs: int, *, finished: int) -> Iterator[None]:
         """A bar over all steps; the budget counts from here."""
         self._epochs_done = finished
-        with training_bar(epochs, finished=finished) as (self._show_step, self._say):
+        bar = training_bar(epochs, finished=finished)
+        with _stopping_together(self._signals), bar as (self._show_step, self._say):
             self._budget.begin()
             try:
                 yield
@@ -70,6 +79,7 @@ class Screen(Observer):
     def step(self, done: int, total: int) -> None:
         """Move the bar; stop if the time is over."""
         self._show_step(done, total)
+        self._signals.check()
         if done < total:
             self._budget.check()
 
@@ -85,10 +95,33 @@ class Screen(Observer):
         return self._signals.wait()
 
 
+class Follower(Observer):
+    """One of several processes, of which another has the screen and the files."""
+
+    def __init__(self, signals: Signals) -> None:
+        self._signals = signals
+
+    def training(self, epochs: int, *, finished: int) -> contextlib.AbstractContextManager[None]:
+        """Signals wait for the end of a step."""
+        return _stopping_together(self._signals)
+
+    def step(self, done: int, total: int) -> None:
+        """Stop at a signal."""
+        self._signals.check()
+
+
+def _stopping_together(signals: Signals) -> contextlib.AbstractContextManager[None]:
+    """Where several processes train, put signals off to the end of a step, where all may stop."""
+    return signals.wait() if Ranks.current().count > 1 else contextlib.nullcontext()
+
+
 def train_one(config: RunConfig, *, out: Path, overwrite: bool, time_budget: str | None) -> None:
     """Train, save and measure; everything that can be checked is checked first."""
     budget = TimeBudget(time_budget)
-    with ended_by_signals() as signals:
+    with ended_by_signals() as signals, launched_ranks(config.engine.device) as ranks:
+        if ranks.rank:
+            _follow(config, None, signals)
+            return
         screen = Screen(signals, budget)
         teacher = config.teacher.weights if config.teacher is not None else None
         check_out(out, overwrite=overwrite, reads=[config.data.source, teacher, config.net.weights])
@@ -101,10 +134,15 @@ def train_one(config: RunConfig, *, out: Path, overwrite: bool, time_budget: str
 def resume_one(folder: Path, *, time_budget: str | None) -> None:
     """Go on with a run after its last whole epoch; say so if there is nothing left to do."""
     budget = TimeBudget(time_budget)
-    with ended_by_signals() as signals:
+    run = RunFolder.open(folder)
+    config = _recorded(run)
+    with ended_by_signals() as signals, launched_ranks(config.engine.device) as ranks:
         screen = Screen(signals, budget)
-        run = RunFolder.open(folder)
-        config = _recorded(run)
+        if ranks.rank:
+            if run.info.status != "finished":
+                place = run.path(STATE)
+                _follow(config, TrainingState.read(place) if place.exists() else None, signals)
+            return
         if run.info.status == "finished":
             console.print(f"the run in {run.folder} is finished: there is nothing to resume")
             return
@@ -113,9 +151,10 @@ def resume_one(folder: Path, *, time_budget: str | None) -> None:
             place = run.path(STATE)
             state = TrainingState.read(place) if place.exists() else None
             if state is not None:
-                state.compare(
-                    fingerprint(job.objective, job.train, config.training, job.validation)
+                asked = fingerprint(
+                    job.objective, job.train, config.training, job.validation, config.engine
                 )
+                state.compare(asked)
             changes = differences(run.info.environment, environment(gpus=gpu_names(job.device)))
             threads = torch.get_num_threads()
             if state is not None and state.threads != threads:
@@ -125,6 +164,15 @@ def resume_one(folder: Path, *, time_budget: str | None) -> None:
                 console.print(f"since this run began, {change}: the weights may differ in rounding")
             with recorded(run, resume=resume_command(run)):
                 execute(run, job, state, screen)
+
+
+def _follow(config: RunConfig, state: TrainingState | None, signals: Signals) -> None:
+    """Take part in a run that rank 0 keeps."""
+    observer = Follower(signals)
+    try:
+        follow(prepare(config, observer), state, observer)
+    except (StoppedElsewhere, Stopped):
+        return  # rank 0 says why, and with which exit code
 
 
 def list_taps(config: RunConfig) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from torchlgg.core._errors import InputError, did_you_mean
 from torchlgg.core._files import cannot, is_partial, write_atomically, write_text_atomically
+from torchlgg.core._imported import imported, in_one_line
 from torchlgg.core._lazy import lazy_names
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ __all__ = [
     "feature_matrix",
     "gather_batch",
     "gather_rows",
+    "imported",
+    "in_one_line",
     "is_partial",
     "lazy_names",
     "magnitude",

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import os
 import re
-import sys
 from collections.abc import Callable
-from functools import reduce
 from typing import Any
 
 from torch import nn
 
-from torchlgg.core import InputError, did_you_mean
+from torchlgg.core import InputError, imported, in_one_line
 
 _DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _FACTORY = re.compile(f"({_DOTTED}):({_DOTTED})")
@@ -34,8 +30,7 @@ def is_factory(name: str) -> bool:
 def build_own(name: str, *, num_classes: int, in_channels: int) -> nn.Module:
     """A network that a function of one's own builds.
 
-    The module is found as ``python -m`` would find it: the current directory is put first on
-    ``sys.path``, and stays there, for what the module imports later.
+    Its module is imported, from the current directory too.
 
     Args:
         name: ``package.module:function``; a class does as well, and ``module:Class.method``.
@@ -54,8 +49,7 @@ def build_own(name: str, *, num_classes: int, in_channels: int) -> nn.Module:
         Identity()
     """
     where = f"build_net: `name` {name!r}"
-    module_name, _, path = name.partition(":")
-    factory = _imported(module_name, path, where)
+    factory = imported(name, where=where, near=_PACKAGES)
     if isinstance(factory, nn.Module):
         raise InputError(
             f"{where} is a network, not a function that builds one; write a function that "
@@ -69,36 +63,10 @@ def build_own(name: str, *, num_classes: int, in_channels: int) -> nn.Module:
     try:
         net = factory(**{key: given[key] for key in given if _takes(factory, key)})
     except Exception as error:  # whatever a stranger's code does
-        raise InputError(f"{where} failed to build a network: {_words(error)}") from error
+        raise InputError(f"{where} failed to build a network: {in_one_line(error)}") from error
     if not isinstance(net, nn.Module):
         raise InputError(f"{where} must return an nn.Module, got {type(net).__name__}")
     return net
-
-
-def _imported(module_name: str, path: str, where: str) -> Any:
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:  # whatever a stranger's module does
-        absent = isinstance(error, ModuleNotFoundError) and error.name is not None
-        if absent and f"{module_name}.".startswith(f"{error.name}."):  # type: ignore[attr-defined]
-            near = did_you_mean(module_name, _PACKAGES)
-            advice = near if "did you mean" in near else "; install it, or go to its folder"
-            raise InputError(
-                f"{where} asks for the module {module_name!r}, which cannot be found{advice}"
-            ) from None
-        raise InputError(
-            f"{where} asks for the module {module_name!r}, which fails as it is imported: "
-            f"{_words(error)}"
-        ) from error
-    try:
-        return reduce(getattr, path.split("."), module)
-    except AttributeError:
-        known = [key for key, value in vars(module).items() if callable(value) and key[0] != "_"]
-        raise InputError(
-            f"{where}: the module {module_name!r} has no {path!r}{did_you_mean(path, known)}"
-        ) from None
 
 
 def _takes(factory: Callable[..., Any], argument: str) -> bool:
@@ -111,9 +79,3 @@ def _takes(factory: Callable[..., Any], argument: str) -> bool:
     if found is not None:
         return found.kind in (found.POSITIONAL_OR_KEYWORD, found.KEYWORD_ONLY)
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-
-
-def _words(error: Exception) -> str:
-    """The error in one line."""
-    message = " ".join(str(error).split())
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__

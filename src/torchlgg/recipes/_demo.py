@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
 import torch
 from torch import nn
 
 from torchlgg.data import ImageSource, open_images, split_validation
-from torchlgg.evaluation import evaluate
-from torchlgg.metrics import mean_interval
+from torchlgg.evaluation import evaluate, summarize
 from torchlgg.nets import SavedNet, build_net
-from torchlgg.records import Interval, Measurement, Result, RunFolder
+from torchlgg.records import Result, RunFolder
 from torchlgg.training import (
     Distill,
     EpochReport,
@@ -154,7 +153,7 @@ def run_demo(
             )
             run.write_result(result)
             results.append(result)
-        summaries.append(_summary(method, results))
+        summaries += summarize(results, by=("method",))
         run.write_result(summaries[-1])
     return summaries
 
@@ -162,36 +161,3 @@ def run_demo(
 def _seeded_net(name: str, images: ImageSource, seed: int) -> nn.Module:
     torch.manual_seed(seed)
     return build_net(name, num_classes=len(images.class_names), in_channels=images.shape[0])
-
-
-def _summary(method: str, results: Sequence[Result]) -> Result:
-    """The mean of each measurement that every run has."""
-    first = results[0]
-    measurements = []
-    for measured in first.measurements:
-        values = [m.value for r in results for m in r.measurements if m.name == measured.name]
-        if len(values) < len(results):
-            continue
-        found = mean_interval(values)
-        interval = None
-        if found.low is not None and found.high is not None:
-            interval = Interval(
-                low=found.low, high=found.high, confidence=found.confidence, method=found.method
-            )
-        measurements.append(
-            Measurement(
-                name=measured.name,
-                value=found.value,
-                unit=measured.unit,
-                count=found.count,
-                interval=interval,
-                protocol="Mean over seeds; " + measured.protocol[0].lower() + measured.protocol[1:],
-            )
-        )
-    return Result(
-        task="summary",
-        subject=f"students {method}, {len(results)} seeds",
-        data=first.data,
-        measurements=tuple(measurements),
-        tags={"method": method, "network": first.tags["network"]},
-    )

@@ -20,8 +20,8 @@ from torchlgg.recipes._job import Job, prepare
 from torchlgg.recipes._observer import Observer
 from torchlgg.recipes._plain import to_plain
 from torchlgg.recipes._run_config import RunConfig
-from torchlgg.records import Result, RunFolder
-from torchlgg.reports import model_card
+from torchlgg.records import Result, RunFolder, write_tensorboard
+from torchlgg.reports import curves_figure, model_card
 from torchlgg.training import EpochReport, Ranks, TrainingState, fit, predict
 
 STATE = "state.pt"
@@ -157,6 +157,7 @@ def execute(run: RunFolder, job: Job, state: TrainingState | None, observer: Obs
         )
         _write_once(run, found)
         observer.note(f"{found.subject}: {found.measurements[0]}")
+    curves_figure(run.metrics(), run.path("curves.svg"), title=config.recipe)
     card = run.path(CARD)
     write_text_atomically(card, model_card(run.info, run.results(), weights=MODEL))
     observer.note(f"the network is {run.path(MODEL)}, its card {card}")
@@ -213,6 +214,8 @@ def _train(
             state.write(state_file)
             write_weights(state)
             run.append_metrics(asdict(state.reports[-1]))
+            if config.engine.tensorboard:
+                write_tensorboard(run.metrics(), run.path("tensorboard"))
 
     with observer.training(epochs, finished=len(reports)):
         reports += _epochs(job, state, observer, keep)

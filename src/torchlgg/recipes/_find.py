@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from torchlgg.core import InputError, did_you_mean
+from torchlgg.core import InputError, did_you_mean, imported
 from torchlgg.recipes import _digits, _fast, _finetune, _lassance2021
 from torchlgg.recipes._plain import from_plain, to_plain
 from torchlgg.recipes._run_config import RunConfig
@@ -70,7 +67,7 @@ def recipe(name: str) -> RunConfig:
     Args:
         name: one of :func:`recipe_names`; a YAML file (``.yaml`` or ``.yml``); or
             ``"module:function"``, a function of one's own that takes no argument and returns a
-            :class:`RunConfig`. A YAML file holds settings by name, as :func:`to_plain` gives them,
+            :class:`RunConfig`; its module is imported, from the current directory too. A YAML file holds settings by name, as :func:`to_plain` gives them,
             and may begin from another recipe, which its ``recipe`` names.
 
     Raises:
@@ -114,18 +111,7 @@ def _from_yaml(path: Path) -> RunConfig:
 
 
 def _from_function(name: str) -> RunConfig:
-    module_name, _, attribute = name.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # a user's own file, as `python -m` would find it
-    try:
-        function = getattr(importlib.import_module(module_name), attribute)
-    except ImportError as error:
-        raise InputError(f"the recipe {name!r} cannot be imported: {error}") from error
-    except AttributeError:
-        known = dir(sys.modules[module_name])
-        raise InputError(
-            f"the module {module_name!r} has no {attribute!r}{did_you_mean(attribute, known)}"
-        ) from None
+    function = imported(name, where=f"the recipe {name!r}")
     config = function() if callable(function) else function
     if not isinstance(config, RunConfig):
         raise InputError(

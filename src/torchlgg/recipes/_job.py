@@ -74,8 +74,9 @@ def prepare(config: RunConfig, observer: Observer = Observer()) -> Job:  # noqa:
     teacher = None
     if task.needs_teacher:
         assert config.teacher is not None
-        config = replace(config, teacher=config.teacher.with_licence())
-        teacher = _teacher(config.teacher, train).to(device)
+        asked = config.teacher.with_licence()
+        config = replace(config, teacher=asked)
+        teacher = _teacher(asked, train).to(device)
     torch.manual_seed(config.training.seed)
     net = config.net.build(num_classes=len(train.class_names), in_channels=train.shape[0])
     objective = Objective(net.to(device), teacher=teacher, task=task)

@@ -19,6 +19,8 @@ class EngineConfig:
     Args:
         device: ``"auto"`` is the accelerator if there is one, else the CPU.
         watch: the taps whose label smoothness is measured after every epoch; ``None`` is none.
+        tensorboard: write the record of every epoch for TensorBoard too, into the folder
+            ``tensorboard`` of the run; ``watch`` is then ``"auto"`` unless it is set.
         precision: of the forward passes of student and teacher (``torch.autocast``). Weights,
             losses and graphs, validation and measurements are float32 in any case; ``"float16"``
             scales the gradient, and leaves a step out where that overflows.
@@ -46,6 +48,7 @@ class EngineConfig:
 
     device: str = "auto"
     watch: TapNames | None = None
+    tensorboard: bool = False
     precision: Precision = "float32"
     channels_last: bool = False
     ema: float | None = None
@@ -54,6 +57,8 @@ class EngineConfig:
     compile: Literal["default", "cuda_graphs"] | None = None
 
     def __post_init__(self) -> None:
+        if self.tensorboard and self.watch is None:
+            object.__setattr__(self, "watch", "auto")
         precisions = ("float32", "bfloat16", "float16")
         check_option(self.precision, precisions, name="precision", where="engine")
         check_option(self.compile, (None, "default", "cuda_graphs"), name="compile", where="engine")
