@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test test-long results bench docs clean
+.PHONY: help setup demo check test test-long results results-fast bench docs clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ test-long: $(READY) ## the tests that take minutes
 
 results: demo ## run the demonstration and keep its record: the front page is drawn from it
 	$(BIN)/python results/draw.py --from runs/demo
+
+results-fast: $(READY) ## the fast recipes on 10,000 images of CIFAR-10, 3 seeds: DATA=path/to/cifar10
+	$(BIN)/python results/fast.py --data $(DATA)
 
 bench: $(READY) ## measure speed against the floor and the peers
 	$(BIN)/python -m benchmarks

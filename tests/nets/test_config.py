@@ -126,6 +126,21 @@ def test_heads_of_other_packages(tmp_path, name, keys):
     )
 
 
+def test_a_thousand_classes_become_ten(tmp_path):
+    pytest.importorskip("torchvision")
+    name, path = "torchvision:resnet18", tmp_path / "resnet18.pth"
+    old = build_net(name, num_classes=1000).state_dict()
+    torch.save(old, path)
+    config = NetConfig(name=name, weights=str(path), replace_head=True)
+    new = config.build(num_classes=10, in_channels=3).state_dict()
+    assert new["fc.weight"].shape == (10, 512)
+    assert old.keys() == new.keys()
+    assert all(torch.equal(old[key], new[key]) for key in old if not key.startswith("fc."))
+    torch.save({key: value for key, value in old.items() if key != "layer1.0.bn1.bias"}, path)
+    with pytest.raises(InputError, match=r"1 key missing \('layer1.0.bn1.bias'\)$"):
+        config.build(num_classes=10, in_channels=3)
+
+
 def layers(*widths):
     return nn.Sequential(*(nn.Linear(a, b) for a, b in pairwise(widths)))
 

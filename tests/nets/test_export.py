@@ -41,7 +41,8 @@ def run_onnx(path, images):
     onnxruntime = pytest.importorskip("onnxruntime")
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     [(name, shape)] = [(taken.name, taken.shape) for taken in session.get_inputs()]
-    assert (name, shape) == ("images", ["batch", *images.shape[1:]])
+    assert (name, shape[1:]) == ("images", list(images.shape[1:]))
+    assert isinstance(shape[0], str)  # any number; torch chooses its name
     [found] = session.run(["output"], {"images": images.numpy()})
     return torch.from_numpy(found)
 

@@ -163,6 +163,9 @@ def test_a_function_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         recipe("my_recipes:shrot")
     with pytest.raises(InputError, match="module 'my_recipe', which cannot be found"):
         recipe("my_recipe:short")
+    (tmp_path / "broken_recipes.py").write_text("1 / 0")
+    with pytest.raises(InputError, match="fails as it is imported: ZeroDivisionError"):
+        recipe("broken_recipes:short")
 
 
 def test_names() -> None:

@@ -76,6 +76,12 @@ def embed() -> RunConfig:
     return replace(config, training=replace(_SCHEDULE, learning_rate=1.0))
 
 
+def embed_16() -> RunConfig:
+    """The same with d = 16."""
+    config = embed()
+    return replace(config, net=replace(config.net, embedding_dim=16))
+
+
 def robustify_r() -> RunConfig:
     """Smoothness variation over the ReLUs of WRN-10-1."""
     return _recipe(NetConfig(name="wrn10-1"), Robustify())

@@ -36,6 +36,7 @@ _RECIPES: dict[str, Callable[[], RunConfig]] = {
     "fast/rkd": _fast.rkd,
     "fast/gkd": _fast.gkd,
     "fast/embed": _fast.embed,
+    "fast/embed-16": _fast.embed_16,
     "fast/r": _fast.robustify_r,
     "fast/pr": _fast.robustify_pr,
     "digits/teacher": _digits.teacher,
@@ -67,8 +68,9 @@ def recipe(name: str) -> RunConfig:
     Args:
         name: one of :func:`recipe_names`; a YAML file (``.yaml`` or ``.yml``); or
             ``"module:function"``, a function of one's own that takes no argument and returns a
-            :class:`RunConfig`; its module is imported, from the current directory too. A YAML file holds settings by name, as :func:`to_plain` gives them,
-            and may begin from another recipe, which its ``recipe`` names.
+            :class:`RunConfig`. A YAML file holds settings by name, as :func:`to_plain` gives them,
+            and may begin from another recipe, which its ``recipe`` names. The module of a function
+            is imported, from the current directory too.
 
     Raises:
         InputError: no such recipe, with the nearest names; no such file or module; a function

@@ -123,7 +123,11 @@ class Ranks:
         }
 
     def own_states(self, states: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Those of this rank among what :meth:`all_states` gave; none if it was not there."""
+        """The generators of this rank; none if there were fewer ranks.
+
+        Args:
+            states: what :meth:`all_states` gave.
+        """
         names = {_of_rank(name, self.rank): name for name in states}
         return {names[name]: state for name, state in states.items() if name in names}
 

@@ -39,7 +39,11 @@ class View:
         return cls(torch.empty(0, 0), {})
 
     def only(self, names: list[str]) -> View:
-        """The same with these taps, in this order."""
+        """The same with some of the taps.
+
+        Args:
+            names: of the taps, in the order that is wanted.
+        """
         return View(self.logits_NC, {name: self.taps[name] for name in names})
 
     def leaves(self) -> View:
@@ -56,7 +60,11 @@ class View:
 
     @classmethod
     def of(cls, tensors: Mapping[str, Tensor]) -> View:
-        """The view whose :meth:`tensors` these are."""
+        """The view that has given tensors.
+
+        Args:
+            tensors: as of :meth:`tensors`.
+        """
         return cls(tensors[""], {name: tap for name, tap in tensors.items() if name})
 
 

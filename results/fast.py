@@ -1,0 +1,89 @@
+"""The `fast` recipes on 10,000 images of CIFAR-10, three seeds: `make results-fast DATA=cifar10/`.
+
+A teacher, then students alone and by three losses, embeddings of 16 and 64 numbers, and networks
+made robust, each in a folder below ``runs/fast``. What was measured is kept in ``results/fast``:
+the results of every run, the environment, and the tables made from them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+from torchlgg.evaluation import compare, summarize
+from torchlgg.records import Result, RunFolder, find_runs
+from torchlgg.reports import paired_report, render_markdown
+
+HERE = Path(__file__).resolve().parent
+OUT = Path("runs/fast")
+CLASSIFIERS = ("fast/classify", "fast/hkd", "fast/rkd", "fast/gkd", "fast/r", "fast/pr")
+EMBEDDINGS = ("fast/embed-16", "fast/embed")
+
+
+def train(data: str, *, images: int, seeds: str, jobs: int) -> None:
+    """Train what is not trained yet."""
+    common = ["--data", data, "--set", f"data.limit={images}", "--seeds"]
+    teacher = OUT / "teacher" / "fast" / "teacher" / "seed-0"
+    lgg("train", "fast/teacher", *common, "0", "--out", str(OUT / "teacher"))
+    lgg(
+        "train", *CLASSIFIERS, *EMBEDDINGS, *common, seeds, "--jobs", str(jobs),
+        "--teacher-weights", str(teacher / "model.safetensors"), "--out", str(OUT),
+    )  # fmt: skip
+
+
+def lgg(*words: str) -> None:
+    """One command, shown."""
+    print("$ lgg", *words, flush=True)
+    subprocess.run([sys.executable, "-m", "torchlgg", *words], check=True)
+
+
+def collect(folder: Path) -> None:
+    """Keep what the runs measured, and the tables that follow from it."""
+    runs = [RunFolder.open(place) for place in find_runs(OUT)]
+    runs.sort(key=lambda run: run.info.created)
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [result.to_json() for run in runs for result in run.results()]
+    (folder / "results.jsonl").write_text("".join(line + "\n" for line in lines))
+    began = min(datetime.fromisoformat(run.info.created) for run in runs)
+    ended = max(datetime.fromisoformat(run.info.ended or run.info.created) for run in runs)
+    about = {
+        "command": "python results/fast.py " + " ".join(sys.argv[1:]),
+        "runs": len(runs),
+        "minutes": round((ended - began).total_seconds() / 60, 1),
+        "commits": sorted({str(run.info.commit) for run in runs}),
+        "environment": runs[-1].info.environment.model_dump(mode="json"),
+    }
+    (folder / "about.json").write_text(json.dumps(about, indent=1) + "\n")
+    found = [result for run in runs for result in run.results() if "recipe" in result.tags]
+    last = [result for result in found if not result.task.endswith("best on validation")]
+    text = f"{about['runs']} runs in {about['minutes']} minutes.\n\n"
+    text += tables([r for r in last if r.tags["recipe"] in CLASSIFIERS], "error")
+    text += "\n" + tables([r for r in last if r.tags["recipe"] in EMBEDDINGS], "10-NN error")
+    (folder / "tables.md").write_text(text)
+    print(text)
+
+
+def tables(results: list[Result], measurement: str) -> str:
+    """Means over seeds, and paired tests."""
+    found = paired_report(summarize(results), compare(results, measurement=measurement))
+    return "\n".join(render_markdown(table) for table in found)
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", required=True, help="CIFAR-10, in any form that lgg reads")
+    parser.add_argument("--images", type=int, default=10_000)
+    parser.add_argument("--seeds", default="0-2")
+    parser.add_argument("--jobs", type=int, default=2)
+    asked = parser.parse_args()
+    train(asked.data, images=asked.images, seeds=asked.seeds, jobs=asked.jobs)
+    collect(HERE / "fast")
+
+
+if __name__ == "__main__":
+    main()
