@@ -1,4 +1,4 @@
-"""The guide pages of the tasks, followed by a newcomer: each command in its order, in one folder."""
+"""The guides of the tasks as a newcomer follows them: each command in its order, in one folder."""
 
 from __future__ import annotations
 

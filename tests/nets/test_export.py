@@ -208,6 +208,28 @@ def test_missing_onnx_says_how_to_install_it(tmp_path, monkeypatch, package):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_too_large_for_one_onnx_file(tmp_path, monkeypatch):
+    pytest.importorskip("onnx")
+    monkeypatch.setattr("torchlgg.nets._export._ONNX_LIMIT", 60)
+    with pytest.raises(InputError, match=r"must end in '.pt2' for a network of 0.0 GB, since one"):
+        exported(linear(), tmp_path / "net.onnx")  # 5 x (3 + 1) numbers, and 6 of the pixels
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr("torchlgg.nets._export._ONNX_LIMIT", 26 * 4)
+    exported(linear(), tmp_path / "net.onnx")
+
+
+def test_what_onnx_cannot_express_is_one_sentence(tmp_path, monkeypatch):
+    pytest.importorskip("onnxscript")
+
+    def fail(*_args, **_options):
+        raise RuntimeError("no such operator\nand a page more")
+
+    monkeypatch.setattr(torch.onnx, "export", fail)
+    with pytest.raises(InputError, match=r"express this network: no such operator; '\.pt2' may do"):
+        exported(linear(), tmp_path / "net.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_old_file_stays_whole_when_the_disk_is_full(tmp_path, monkeypatch):
     path = exported(linear(), tmp_path / "net.pt2")
     before = path.read_bytes()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from tests.recipes.images import write_arrays
 from torchlgg.core import InputError
@@ -20,6 +22,7 @@ from torchlgg.recipes import (
     run_recipe,
     with_settings,
 )
+from torchlgg.records import RunFolder
 from torchlgg.training import TrainingState, predict
 
 SMALL = ["data.source=digits", "data.limit=300", "net.name=small_cnn-4", "training.epochs=3",
@@ -183,3 +186,28 @@ def test_a_set_that_shrank_cannot_be_resumed(tmp_path: Path) -> None:
     write_arrays(images, train=50, side=8)
     with pytest.raises(InputError, match="the training images are not the same as when the run"):
         resume_one(tmp_path / "run", time_budget=None)
+
+
+def test_an_image_that_vanishes_stops_the_run_and_keeps_the_state(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    draw = np.random.Generator(np.random.PCG64(0))
+    for label in range(2):
+        (folder / f"class{label}").mkdir(parents=True)
+        for number in range(20):
+            pixels = draw.integers(0, 255, (12, 12, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / f"class{label}" / f"{number}.png")
+    words = [f"data.source={folder}", "data.limit=null", "data.in_memory=false",
+             "data.image_size=12", "data.workers=0", "training.batch_size=8"]  # fmt: skip
+
+    class Vandal(Observer):
+        def epoch(self, report, epochs) -> None:
+            for place in folder.glob("class1/*.png"):
+                place.write_bytes(place.read_bytes()[:40])
+
+    with pytest.raises(InputError, match=r"class1.*\.png"):
+        run_recipe(small("fast/classify", *words), tmp_path / "run", observer=Vandal())
+    run = RunFolder.open(tmp_path / "run")
+    assert run.info.status == "failed"
+    assert [row["epoch"] for row in run.metrics()] == [1]
+    assert TrainingState.read(run.path("state.pt")).epoch == 1
+    open_net(run.path("model.safetensors"))

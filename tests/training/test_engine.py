@@ -34,6 +34,7 @@ from torchlgg.training import (
     predict,
 )
 from torchlgg.training import _teacher_cache as cache
+from torchlgg.training._forward import Forward
 
 STILL = replace(CONFIG, crop_padding=0, flip=False)
 
@@ -64,6 +65,17 @@ def test_channels_last_is_a_layout_of_memory(digits: ImageSet) -> None:
     weight = objective.student.stage2.conv.weight
     assert weight.is_contiguous(memory_format=torch.channels_last)
     assert not weight.is_contiguous()
+
+
+def test_images_are_laid_out_too() -> None:
+    class Looking(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.is_contiguous(memory_format=torch.channels_last) * x.flatten(1)
+
+    images = torch.arange(2.0 * 3 * 4 * 4).view(2, 3, 4, 4)
+    for last in (True, False):
+        view = Forward(Looking(), None, EngineConfig(channels_last=last))(images)
+        torch.testing.assert_close(view.logits_NC, last * images.flatten(1))
 
 
 def test_channels_last_goes_on_bit_for_bit(digits: ImageSet, tmp_path) -> None:

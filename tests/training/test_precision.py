@@ -21,7 +21,7 @@ from tests.training.making import (
 )
 from torchlgg.core import InputError
 from torchlgg.data import ImageSet, open_images
-from torchlgg.training import EngineConfig, Objective, TrainingState, View, fit
+from torchlgg.training import Distill, EngineConfig, Objective, TrainingState, View, fit
 from torchlgg.training._clock import Clock
 from torchlgg.training._passes import Passes
 
@@ -89,10 +89,16 @@ def test_float16_keeps_gradients_that_would_be_rounded_to_nothing(digits: ImageS
         def forward(self, x: Tensor) -> Tensor:
             return self.linear(self.first(x.flatten(1))) * 1e-7
 
-    objective = Objective(Quiet())
-    passes = Passes(objective.student, None, objective.task, EngineConfig(precision="float16"))
-    objective.backward(images, labels_N, Clock(torch.device("cpu")), passes=passes)
-    assert objective.student.first.weight.grad.count_nonzero() > 400
+    shares = {}
+    for precision in ("float32", "float16"):
+        objective = Objective(Quiet(), teacher=small_net(1), task=Distill(losses=("hkd",)))
+        engine = EngineConfig(precision=precision)
+        passes = Passes(objective.student, objective.teacher, objective.task, engine)
+        step = objective.backward(images, labels_N, Clock(torch.device("cpu")), passes=passes)
+        assert objective.student.first.weight.grad.count_nonzero() > 400
+        assert step.shares is not None
+        shares[precision] = step.shares
+    assert shares["float16"] == pytest.approx(shares["float32"], abs=0.02)
 
 
 @pytest.mark.parametrize("precision", HALVES)

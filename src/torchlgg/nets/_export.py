@@ -23,6 +23,7 @@ from torchlgg.nets._layers import check_count
 Normalization = tuple[Sequence[float], Sequence[float]]
 
 _ENDINGS = (".pt2", ".onnx")
+_ONNX_LIMIT = 2_000_000_000  # of a file without others beside it; bytes of weights
 
 
 class _Normalized(nn.Module):
@@ -168,8 +169,14 @@ def _pt2_bytes(program: torch.export.ExportedProgram, words: Mapping[str, str]) 
 
 def _onnx_bytes(program: torch.export.ExportedProgram, words: Mapping[str, str]) -> bytes:
     onnx = _import_onnx()
+    size = sum(value.nbytes for value in program.state_dict.values())
+    if size > _ONNX_LIMIT:
+        raise InputError(
+            f"export_net: `path` must end in '.pt2' for a network of {size / 1e9:.1f} GB, since one "
+            "'.onnx' file holds 2 GB at most"
+        )
     with warnings.catch_warnings():
-        # of how torch and onnxscript are written, not of the network
+        # what torch and onnxscript say of each other's versions, not of the network
         warnings.simplefilter("ignore", category=DeprecationWarning)
         warnings.simplefilter("ignore", category=FutureWarning)
         try:
@@ -181,15 +188,15 @@ def _onnx_bytes(program: torch.export.ExportedProgram, words: Mapping[str, str])
                 dynamic_shapes=({0: torch.export.Dim("batch")},),
                 verbose=False,
             )
+            assert converted is not None
+            model = converted.model_proto
+            onnx.helper.set_model_props(model, dict(words))
+            onnx.checker.check_model(model)
         except Exception as error:  # torch's own, of many kinds
             raise InputError(
                 f"export_net: torch.onnx cannot express this network: {_first_line(error)}; "
-                "'.pt2' may do"
+                "'.pt2' may do, or a newer torch with a newer onnxscript"
             ) from error
-    assert converted is not None
-    model = converted.model_proto
-    onnx.helper.set_model_props(model, dict(words))
-    onnx.checker.check_model(model)
     content: bytes = model.SerializeToString()
     return content
 

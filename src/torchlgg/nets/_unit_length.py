@@ -35,10 +35,10 @@ class UnitLength(nn.Module):
     Example:
         >>> import torch
         >>> from torchlgg.nets import SmallCNN, UnitLength
-        >>> net = UnitLength(SmallCNN(num_classes=3, width=4))
-        >>> net(torch.ones(2, 3, 8, 8)).norm(dim=1)
-        tensor([1.0000, 1.0000], grad_fn=<...>)
-        >>> net.auto_taps
+        >>> UnitLength(nn.Identity())(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
+        tensor([[0.6000, 0.8000],
+                [0.0000, 0.0000]])
+        >>> UnitLength(SmallCNN(num_classes=3)).auto_taps
         ('module.stage1', 'module.stage2', 'module.pool')
     """
 

@@ -18,7 +18,7 @@ def weight_average(student: nn.Module, decay: float) -> AveragedModel:
         decay: d.
     """
     update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-    average = AveragedModel(student, multi_avg_fn=update, use_buffers=False)
+    average = AveragedModel(student, multi_avg_fn=update, use_buffers=True)
     average.requires_grad_(False)
     # read in every update: on an accelerator each step would wait for it
     average.n_averaged = torch.zeros((), dtype=torch.long)

@@ -114,14 +114,13 @@ class StudentPass:
         if self._kept is not None:
             yield self._kept, slice(self._first, self._first + len(self._parts[0]))
             return
-        device, buffers = self._parts[0].device, list(self._forward.net.buffers())
-        draws, saved = global_generators(device), [buffer.clone() for buffer in buffers]
+        buffers = list(self._forward.net.buffers())
+        saved = [buffer.clone() for buffer in buffers]
         start = self._first
         for part, before in zip(self._parts, self._draws, strict=True):
-            set_global_generators(device, before)
+            set_global_generators(part.device, before)
             yield self._forward(part), slice(start, start + len(part))
             start += len(part)
-        set_global_generators(device, draws)
         with torch.no_grad():
             for buffer, value in zip(buffers, saved, strict=True):
                 buffer.copy_(value)
