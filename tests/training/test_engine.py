@@ -22,9 +22,12 @@ from tests.training.making import (
 from torchlgg.core import InputError
 from torchlgg.data import ImageSet, open_images
 from torchlgg.metrics import error_rate
+from torchlgg.nets import open_net
+from torchlgg.recipes import recipe, run_recipe, with_settings
 from torchlgg.training import (
     Classify,
     Distill,
+    DivergedError,
     EngineConfig,
     Objective,
     Robustify,
@@ -34,6 +37,7 @@ from torchlgg.training import (
     predict,
 )
 from torchlgg.training import _teacher_cache as cache
+from torchlgg.training._diverged import TermSums
 from torchlgg.training._forward import Forward
 
 STILL = replace(CONFIG, crop_padding=0, flip=False)
@@ -120,6 +124,29 @@ def test_the_average_is_the_one_written_out(digits: ImageSet) -> None:
     other = list(fit(Objective(small_net()), digits, CONFIG, EngineConfig(watch=("stage2",))))
     assert other[-1].terms == reports[-1].terms  # the student is trained as without
     assert other[-1].smoothness != reports[-1].smoothness
+
+
+def test_a_run_keeps_and_measures_the_average(tmp_path) -> None:
+    settings = (
+        "training.epochs=3", "data.limit=200", "net.name=small_cnn-2", "engine.ema=0.9",
+        "training.batch_size=32", "data.validation=0.2", "engine.device=cpu",
+    )  # fmt: skip
+    config = with_settings(recipe("digits/classify"), settings)
+    run = run_recipe(config, tmp_path / "run")
+    images = config.data.open()
+    for name, result in zip(("model", "best"), run.results(), strict=True):
+        net = open_net(run.path(f"{name}.safetensors"))
+        wrong = error_rate(predict(net, images[2]), images[2].labels)
+        assert result.measurement("error").value == pytest.approx(100 * wrong), name
+    state = TrainingState.read(run.path("state.pt"))
+    kept = open_net(run.path("model.safetensors"))
+    expected = open_net(run.path("model.safetensors"))
+    state.restore_network(expected)
+    assert_close(kept.state_dict(), expected.state_dict(), rtol=0, atol=0)
+    assert_other(kept.state_dict(), dict(state.student))
+    errors = [row["validation_error"] for row in run.metrics()]
+    best = open_net(run.path("best.safetensors"))
+    assert error_rate(predict(best, images[1]), images[1].labels) == min(errors)
 
 
 def test_the_average_goes_on_bit_for_bit(digits: ImageSet, tmp_path) -> None:
@@ -219,6 +246,27 @@ def test_outputs_that_cannot_be_kept(digits: ImageSet, monkeypatch) -> None:
 
 
 # ----------------------------------------------------------------------------------- the others
+
+
+def test_an_accelerator_is_looked_at_every_twentieth_step() -> None:
+    """And the first step that was not finite is named all the same."""
+
+    def seen_in(kind: str, bad: int) -> int:
+        """The step in which the error comes; 45 is the last, and the end of the epoch."""
+        found, step = TermSums(torch.device(kind), epoch=3), 0
+        with pytest.raises(DivergedError, match=f"'gkd' is nan in step {bad} of epoch 3"):
+            for step in range(1, 46):
+                value = torch.tensor(torch.nan if step >= bad else 2.0 * step)
+                found.add({"ce": torch.tensor(1.0), "gkd": value})
+            found.means()
+        return step
+
+    assert [seen_in("cuda", bad) for bad in (1, 20, 21, 41)] == [20, 20, 40, 45]
+    assert [seen_in("cpu", bad) for bad in (1, 20, 41)] == [1, 20, 41]
+    whole = TermSums(torch.device("cuda"), epoch=1)
+    for step in range(1, 46):
+        whole.add({"ce": torch.tensor(1.0), "gkd": torch.tensor(2.0 * step)})
+    assert whole.means() == {"ce": 1.0, "gkd": 46.0}
 
 
 def test_sentences() -> None:

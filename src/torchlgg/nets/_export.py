@@ -172,8 +172,8 @@ def _onnx_bytes(program: torch.export.ExportedProgram, words: Mapping[str, str])
     size = sum(value.nbytes for value in program.state_dict.values())
     if size > _ONNX_LIMIT:
         raise InputError(
-            f"export_net: `path` must end in '.pt2' for a network of {size / 1e9:.1f} GB, since one "
-            "'.onnx' file holds 2 GB at most"
+            f"export_net: `path` must end in '.pt2' for a network of {size / 1e9:.1f} GB, since "
+            "one '.onnx' file holds 2 GB at most"
         )
     with warnings.catch_warnings():
         # what torch and onnxscript say of each other's versions, not of the network

@@ -39,7 +39,6 @@ class Passes:
         *,
         ranks: Ranks = Ranks(),  # noqa: B008  (frozen)
     ) -> None:
-        check_engine(engine, device_of(student))
         reads = task.reads_taps
         self._student = Forward(student, task.taps if reads else None, engine)
         self._teacher: Forward | None = None

@@ -82,12 +82,21 @@ class StudentPass:
             The norms; not finite where half precision does not hold them.
         """
         if self._forward.compiled:
-            self._kept = None
-        return {name: self._norm(pull) for name, pull in pulls.items()}
+            self._kept = None  # its backward pass overwrites what it needs, so it runs once
+        if not self._forward.half:
+            return {name: self._norm(pull, 1.0) for name, pull in pulls.items()}
+        norms = {}
+        for name, pull in pulls.items():
+            size = _size(pull)
+            for room in (16, 1 / 16, 1 / 4096):  # sums on the way may be larger than what comes in
+                norms[name] = self._norm(pull, size / room)
+                if math.isfinite(norms[name]):
+                    break
+        return norms
 
-    def _norm(self, pull: Pull) -> float:
+    def _norm(self, pull: Pull, size: float) -> float:
+        """The norm at the parameters, of a gradient that is divided by ``size`` on its way."""
         parameters = [p for p in self._forward.net.parameters() if p.requires_grad]
-        size = _size(pull) if self._forward.half else 1.0
         found: list[Tensor | None] = [None] * len(parameters)
         for view, rows in self._views():
             tensors, gradients = _at(view, pull, rows, lambda gradient: gradient / size)
@@ -139,6 +148,6 @@ def _at(
 
 
 def _size(pull: Pull) -> float:
-    """A power of two near the largest entry, by which the pull fits into half precision."""
+    """The power of two below the largest entry."""
     largest = max((float(gradient.abs().max()) for gradient in pull.values()), default=0.0)
     return 2.0 ** math.floor(math.log2(largest)) if 0 < largest < math.inf else 1.0
