@@ -253,13 +253,18 @@ def test_an_accelerator_is_looked_at_every_twentieth_step() -> None:
 
     def seen_in(kind: str, bad: int) -> int:
         """The step in which the error comes; 45 is the last, and the end of the epoch."""
-        found, step = TermSums(torch.device(kind), epoch=3), 0
-        with pytest.raises(DivergedError, match=f"'gkd' is nan in step {bad} of epoch 3"):
-            for step in range(1, 46):
-                value = torch.tensor(torch.nan if step >= bad else 2.0 * step)
+        found, steps = TermSums(torch.device(kind), epoch=3), 0
+
+        def epoch() -> None:
+            nonlocal steps
+            for steps in range(1, 46):
+                value = torch.tensor(torch.nan if steps >= bad else 2.0 * steps)
                 found.add({"ce": torch.tensor(1.0), "gkd": value})
             found.means()
-        return step
+
+        with pytest.raises(DivergedError, match=f"'gkd' is nan in step {bad} of epoch 3"):
+            epoch()
+        return steps
 
     assert [seen_in("cuda", bad) for bad in (1, 20, 21, 41)] == [20, 20, 40, 45]
     assert [seen_in("cpu", bad) for bad in (1, 20, 41)] == [1, 20, 41]

@@ -419,7 +419,7 @@ def _refuse_all_but(context: typer.Context, first: str, *others: str) -> None:
     for name in context.params:
         source = context.get_parameter_source(name)
         if name not in (first, *others) and source is not None and source.name == "COMMANDLINE":
-            option = f"--{name.replace('_', '-')}"
+            option = "RECIPE" if name == "names" else f"--{name.replace('_', '-')}"
             raise InputError(
                 f"`{option}` cannot change when a run goes on by `--{first}`: all it was asked for "
                 f"is in its folder, and its schedule depends on it; leave `{option}` out, or start "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from torchlgg.cli._screen import (
     check_out,
@@ -14,12 +14,13 @@ from torchlgg.cli._screen import (
     progress_bar,
     recorded,
 )
+from torchlgg.core import InputError
 from torchlgg.data import ImageFiles, ImageSet, open_images
 from torchlgg.evaluation import embed, evaluate, evaluate_embeddings
 from torchlgg.nets import SavedNet
 from torchlgg.recipes import gpu_names
 from torchlgg.records import Result, RunFolder
-from torchlgg.training import choose_device, load_net
+from torchlgg.training import choose_device, load_net, predict
 
 Images = ImageFiles | ImageSet
 
@@ -43,7 +44,16 @@ def run_evaluate(
     if out is not None:
         check_out(out, overwrite=overwrite, reads=[weights, data, teacher_weights])
     saved = SavedNet.read(weights)
-    if embeddings is None:
+    if image_size is None and saved is not None and saved.image_size is not None:
+        height, width = saved.image_size
+        image_size = height if height == width else None
+    classifies = saved is None or not saved.is_embedding
+    if not classifies and teacher_weights is not None:
+        raise InputError(
+            f"the output of the network in {str(weights)!r} is an embedding, which does not agree "
+            "or disagree with a teacher; leave `--teacher-weights` out"
+        )
+    if embeddings is None and classifies:
         train, images = None, _test_images(data, image_size=image_size, saved=saved)
     else:
         train, images = _all_images(data, limit=limit, image_size=image_size, saved=saved)
@@ -67,10 +77,14 @@ def run_evaluate(
             gpus=gpu_names(place),
             overwrite=overwrite,
         )
-    with progress_bar("test images") as progress:
-        results = [
-            evaluate(model, images, subject=weights.name, teacher=teacher, progress=progress)
-        ]
+    results = []
+    if classifies:
+        with progress_bar("test images") as progress:
+            results.append(
+                evaluate(model, images, subject=weights.name, teacher=teacher, progress=progress)
+            )
+    elif train is not None:
+        results.append(_by_embeddings(model, train, images, tap=None, subject=weights.name))
     if train is not None and embeddings is not None:
         results.append(_by_embeddings(model, train, images, tap=embeddings, subject=weights.name))
     if run is not None:
@@ -87,18 +101,24 @@ def _by_embeddings(
     train: Images,
     test: Images,
     *,
-    tap: str,
+    tap: str | None,
     subject: str,
 ) -> Result:
-    with progress_bar("embeddings") as progress:
-        train_ND = embed(model, train, tap=tap, progress=progress)
-        test_MD = embed(model, test, tap=tap, progress=progress)
+    """What a layer is worth as an embedding, or without one the output of the network."""
+
+    def rows(images: Images) -> Tensor:
+        with progress_bar("embeddings") as progress:
+            if tap is None:
+                return predict(model, images, progress=progress)
+            return embed(model, images, tap=tap, progress=progress)
+
+    train_ND, test_MD = rows(train), rows(test)
     return evaluate_embeddings(
         train_ND,
         train.labels,
         test_MD,
         test.labels,
-        subject=f"{subject}, layer {tap}",
+        subject=subject if tap is None else f"{subject}, layer {tap}",
         source=f"{train.source}; {test.source}",
     )
 

@@ -115,10 +115,6 @@ class DataConfig:
                 "`source` must be 'digits' or the name of a folder of images, got none; pass it "
                 "(`--data`)"
             )
-        if self.source is None:
-            raise InputError(
-                "`source` must say which images to use: 'digits' or the name of a folder (--data)"
-            )
         train, test = open_images(
             self.source,
             limit=self.limit,

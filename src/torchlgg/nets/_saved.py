@@ -167,6 +167,11 @@ class SavedNet:
             )
         return self
 
+    @property
+    def is_embedding(self) -> bool:
+        """Whether the output is an embedding: of another width than the classes, or normalised."""
+        return self.unit_length or self.num_classes != len(self.class_names)
+
     def build(self) -> nn.Module:
         """The network with fresh weights."""
         net = build_net(
