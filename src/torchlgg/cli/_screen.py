@@ -99,9 +99,10 @@ def epoch_line(report: EpochReport, epochs: int) -> str:
     error = ""
     if report.validation_error is not None:
         error = f"  validation error {100 * report.validation_error:.2f} %"
+    skipped = f"  {report.skipped_steps} steps left out" if report.skipped_steps else ""
     width = len(str(epochs))
     return (
-        f"epoch {report.epoch:{width}}/{epochs}  {terms}{error}  "
+        f"epoch {report.epoch:{width}}/{epochs}  {terms}{error}{skipped}  "
         f"{report.seconds:.1f} s  {report.images_per_second:.0f} images/s"
     )
 

@@ -93,6 +93,6 @@ def _job(name: str, config: RunConfig, words: Sequence[str], seed: int, folder: 
         folder=folder,
         start=("train", name, *settings, "--set", f"training.seed={seed}", "--out", str(folder)),
         resume=("train", "--resume", str(folder)),
-        config=to_plain(config),
+        config=to_plain(config.with_licences()),
         epochs=config.training.epochs,
     )

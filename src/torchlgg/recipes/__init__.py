@@ -2,13 +2,8 @@
 
 from torchlgg.recipes._demo import DemoConfig, DemoProgress, run_demo
 from torchlgg.recipes._execute import (
-    BEST,
-    MODEL,
-    STATE,
-    best_epoch,
     create_run,
     execute,
-    follow,
     gpu_names,
     resume_command,
     run_recipe,
@@ -20,6 +15,7 @@ from torchlgg.recipes._plain import from_plain, to_plain
 from torchlgg.recipes._run_config import RunConfig
 from torchlgg.recipes._settings import merged, with_settings
 from torchlgg.recipes._tap_report import tap_report
+from torchlgg.recipes._train_run import BEST, MODEL, STATE, best_epoch, follow
 
 __all__ = [
     "BEST",

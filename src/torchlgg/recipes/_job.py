@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -70,13 +70,11 @@ def prepare(config: RunConfig, observer: Observer = Observer()) -> Job:  # noqa:
         )
     with observer.part("reading images") as progress:
         train, validation, test = config.data.open(progress)
-    config = replace(config, net=config.net.with_licence())
+    config = config.with_licences()
     teacher = None
     if task.needs_teacher:
         assert config.teacher is not None
-        asked = config.teacher.with_licence()
-        config = replace(config, teacher=asked)
-        teacher = _teacher(asked, train).to(device)
+        teacher = _teacher(config.teacher, train).to(device)
     torch.manual_seed(config.training.seed)
     net = config.net.build(num_classes=len(train.class_names), in_channels=train.shape[0])
     objective = Objective(net.to(device), teacher=teacher, task=task)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torchlgg.data import DataConfig
 from torchlgg.nets import NetConfig
@@ -38,3 +38,16 @@ class RunConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
     recipe: str = "own"
+
+    def with_licences(self) -> RunConfig:
+        """The same, with the licences that the files of weights say, where none is given.
+
+        Raises:
+            InputError: a file of weights that cannot be read.
+        """
+        teacher = self.teacher if self.task.needs_teacher else None
+        return replace(
+            self,
+            net=self.net.with_licence(),
+            teacher=self.teacher if teacher is None else teacher.with_licence(),
+        )
