@@ -11,7 +11,7 @@ import pytest
 from tests.docs.examples import PROJECT, commands
 from torchlgg.cli import main
 
-GUIDES = ["train.md", "distil.md", "embeddings.md", "robustify.md", "export.md"]
+GUIDES = ["train.md", "distil.md", "embeddings.md", "robustify.md", "export.md", "engine.md"]
 
 
 @pytest.mark.parametrize("name", GUIDES)

@@ -9,7 +9,6 @@ import copy
 import importlib
 import io
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -175,28 +174,24 @@ def _onnx_bytes(program: torch.export.ExportedProgram, words: Mapping[str, str])
             f"export_net: `path` must end in '.pt2' for a network of {size / 1e9:.1f} GB, since "
             "one '.onnx' file holds 2 GB at most"
         )
-    with warnings.catch_warnings():
-        # what torch and onnxscript say of each other's versions, not of the network
-        warnings.simplefilter("ignore", category=DeprecationWarning)
-        warnings.simplefilter("ignore", category=FutureWarning)
-        try:
-            converted = torch.onnx.export(
-                program,
-                dynamo=True,
-                input_names=["images"],
-                output_names=["output"],
-                dynamic_shapes=({0: torch.export.Dim("batch")},),
-                verbose=False,
-            )
-            assert converted is not None
-            model = converted.model_proto
-            onnx.helper.set_model_props(model, dict(words))
-            onnx.checker.check_model(model)
-        except Exception as error:  # torch's own, of many kinds
-            raise InputError(
-                f"export_net: torch.onnx cannot express this network: {_first_line(error)}; "
-                "'.pt2' may do, or a newer torch with a newer onnxscript"
-            ) from error
+    try:
+        converted = torch.onnx.export(
+            program,
+            dynamo=True,
+            input_names=["images"],
+            output_names=["output"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            verbose=False,
+        )
+        assert converted is not None
+        model = converted.model_proto
+        onnx.helper.set_model_props(model, dict(words))
+        onnx.checker.check_model(model)
+    except Exception as error:  # torch's own, of many kinds
+        raise InputError(
+            f"export_net: torch.onnx cannot express this network: {_first_line(error)}; "
+            "'.pt2' may do, or a newer torch with a newer onnxscript"
+        ) from error
     content: bytes = model.SerializeToString()
     return content
 
