@@ -297,6 +297,7 @@ DECOUPLED_OPTIONS: dict[str, list[Any]] = {
     "beta": [8.0, 0.0, 0.5],
 }
 ATTENTION_OPTIONS: dict[str, list[Any]] = {"power": [2, 1, 4]}
+TILED_OPTIONS: dict[str, list[Any]] = {"max_memory": [2**28, 1000]}
 TRANSFER_OPTIONS: dict[str, list[Any]] = {"reduction": ["mean", "sum"]}
 
 
@@ -439,9 +440,9 @@ _CASES = [
         name="relational_angle_loss",
         kind="features",
         oracle=oracles.relational_angle_loss,
-        settings=({},),
-        gradient_settings=({},),
-        compile_settings=({},),
+        settings=({}, *covering(TILED_OPTIONS)),
+        gradient_settings=tuple(covering(TILED_OPTIONS)),
+        compile_settings=({}, {"max_memory": 1000}),
         choices={},
         invariances=always("rotation", "scale", "translation"),
         degenerate_settings={"RKD-A": {}},

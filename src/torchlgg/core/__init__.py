@@ -37,10 +37,12 @@ if TYPE_CHECKING:
         smallest_divisor,
         unit_rows,
     )
+    from torchlgg.core._tiles import MAX_MEMORY, each_tile, row_tiles
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "MAX_MEMORY": "_tiles",
         "at_least_float32": "_precision",
         "centered": "_safe",
         "check_count": "_checks",
@@ -50,6 +52,7 @@ __getattr__, __dir__ = lazy_names(
         "check_positive": "_checks",
         "check_same_rows": "_checks",
         "count_rows": "_ranks",
+        "each_tile": "_tiles",
         "exact_arithmetic": "_precision",
         "feature_matrix": "_checks",
         "gather_batch": "_ranks",
@@ -58,6 +61,7 @@ __getattr__, __dir__ = lazy_names(
         "product": "_precision",
         "ranks_agree": "_ranks",
         "rounding": "_safe",
+        "row_tiles": "_tiles",
         "safe_divide": "_safe",
         "safe_rsqrt": "_safe",
         "smallest_divisor": "_safe",
@@ -67,6 +71,7 @@ __getattr__, __dir__ = lazy_names(
 )
 
 __all__ = [
+    "MAX_MEMORY",
     "InputError",
     "at_least_float32",
     "cannot",
@@ -79,6 +84,7 @@ __all__ = [
     "check_same_rows",
     "count_rows",
     "did_you_mean",
+    "each_tile",
     "exact_arithmetic",
     "feature_matrix",
     "gather_batch",
@@ -91,6 +97,7 @@ __all__ = [
     "product",
     "ranks_agree",
     "rounding",
+    "row_tiles",
     "safe_divide",
     "safe_rsqrt",
     "smallest_divisor",

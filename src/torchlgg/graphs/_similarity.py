@@ -18,6 +18,7 @@ from torchlgg.core import (
     safe_rsqrt,
     smallest_divisor,
 )
+from torchlgg.graphs._distances import pairwise_distances
 from torchlgg.graphs._spec import Bandwidth, GraphSpec
 
 
@@ -59,30 +60,6 @@ def gram(x_ND: Tensor) -> Tensor:
     return product_NN
 
 
-def pairwise_distances(x_ND: Tensor) -> Tensor:
-    """Euclidean distances of the rows of ``x_ND``, from differences; 0 has gradient 0.
-
-    :math:`‖x‖² + ‖y‖² − 2⟨x, y⟩` would lose every digit for near-duplicates and under a common
-    offset. Rows that differ by no more than rounding coincide: their distance is 0.
-
-    Example:
-        >>> pairwise_distances(torch.tensor([[1000.0], [1000.25]])).max()
-        tensor(0.2500)
-    """
-    distance_NN = torch.cdist(x_ND, x_ND, compute_mode="donot_use_mm_for_euclid_dist")
-    return torch.where(distance_NN > rounding_of_differences(x_ND), distance_NN, 0.0)
-
-
-def rounding_of_differences(x_ND: Tensor) -> Tensor:
-    """The length up to which rows of ``x_ND`` differ by rounding, (N, N), without gradient.
-
-    The same image sent twice through a batched kernel gives rows that are equal but for the last
-    digits; relative to the mean distance of a collapsed batch, that dust would be a geometry.
-    """
-    size_N = torch.linalg.vector_norm(x_ND.detach(), dim=1)
-    return rounding(x_ND) * torch.maximum(size_N[:, None], size_N[None, :])
-
-
 def similarities(x_ND: Tensor, spec: GraphSpec) -> Similarities:
     """All pairs of the rows of ``x_ND`` under ``spec.similarity``, ``center`` and ``bandwidth``."""
     count = x_ND.shape[0]
@@ -104,29 +81,30 @@ def similarities(x_ND: Tensor, spec: GraphSpec) -> Similarities:
         floor = count * rounding(x_ND) / 4
         return Similarities(cosine_NN, cosine_NN.detach(), live_N, floor)
     distance_NN = pairwise_distances(x_ND)
-    ratio_NN = _in_bandwidths(distance_NN, spec.bandwidth)
-    exponent_NN = ratio_NN if spec.similarity == "exponential" else ratio_NN.square() / 2
+    weights_NN = kernel(distance_NN, bandwidth_of(distance_NN, spec.bandwidth), spec)
     live_N = torch.ones(count, dtype=torch.bool, device=x_ND.device)
-    return Similarities(
-        torch.exp(-exponent_NN), -distance_NN.detach(), live_N, smallest_divisor(x_ND)
-    )
+    return Similarities(weights_NN, -distance_NN.detach(), live_N, smallest_divisor(x_ND))
 
 
-def _in_bandwidths(distance_NN: Tensor, bandwidth: Bandwidth) -> Tensor:
-    """Distances divided by the bandwidth h; where h is 0, 0 stays 0 and the rest is infinite."""
-    if not isinstance(bandwidth, str):
-        return distance_NN / bandwidth
+def bandwidth_of(distance_NN: Tensor, bandwidth: Bandwidth) -> Tensor:
+    """The bandwidth h as a scalar, from the distances of all pairs where it is a word."""
     count = distance_NN.shape[0]
+    if not isinstance(bandwidth, str):
+        return distance_NN.new_full((), bandwidth)
     if count == 1:
-        return distance_NN
+        return distance_NN.new_ones(())
     pairs = count * (count - 1)
     if bandwidth == "mean":
-        h = distance_NN.sum() / pairs
-    else:
-        # every distance stands twice in the matrix, so the lower median of the pairs is the
-        # (pairs / 2)-th smallest of the entries off the diagonal
-        self_NN = torch.eye(count, dtype=torch.bool, device=distance_NN.device)
-        h = distance_NN.masked_fill(self_NN, torch.inf).flatten().kthvalue(pairs // 2).values
-    floor = smallest_divisor(distance_NN)
-    far_NN = (h <= floor) & (distance_NN > 0)
-    return safe_divide(distance_NN, h, floor=floor).masked_fill(far_NN, torch.inf)
+        return distance_NN.sum() / pairs
+    # every distance stands twice in the matrix, so the lower median of the pairs is the
+    # (pairs / 2)-th smallest of the entries off the diagonal
+    self_NN = torch.eye(count, dtype=torch.bool, device=distance_NN.device)
+    return distance_NN.masked_fill(self_NN, torch.inf).flatten().kthvalue(pairs // 2).values
+
+
+def kernel(distance_MN: Tensor, h: Tensor, spec: GraphSpec) -> Tensor:
+    """The weights of distances; where h is 0, a distance of 0 has weight 1 and the rest 0."""
+    floor = smallest_divisor(distance_MN)
+    far_MN = (h <= floor) & (distance_MN > 0)
+    ratio_MN = safe_divide(distance_MN, h, floor=floor).masked_fill(far_MN, torch.inf)
+    return torch.exp(-(ratio_MN if spec.similarity == "exponential" else ratio_MN.square() / 2))

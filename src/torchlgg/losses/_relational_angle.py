@@ -8,17 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from torchlgg.core import (
-    exact_arithmetic,
-    product,
-    unit_rows,
-)
-from torchlgg.graphs import rounding_of_differences
+from torchlgg.core import MAX_MEMORY, check_count, exact_arithmetic
 from torchlgg.losses._across_ranks import across_ranks
+from torchlgg.losses._angles import angles_apart
 from torchlgg.losses._taps import Taps, mean_of, paired_taps, settings
 
 if TYPE_CHECKING:
@@ -26,7 +20,11 @@ if TYPE_CHECKING:
 
 
 def relational_angle_loss(
-    student: Taps, teacher: Taps, *, group: ProcessGroup | None = None
+    student: Taps,
+    teacher: Taps,
+    *,
+    max_memory: int = MAX_MEMORY,
+    group: ProcessGroup | None = None,
 ) -> Tensor:
     r"""How far the angles that triples of examples span are from the teacher's.
 
@@ -35,20 +33,24 @@ def relational_angle_loss(
               \cos ∠ x_i x_j x_k = \Big⟨\frac{x_i - x_j}{‖x_i - x_j‖},
               \frac{x_k - x_j}{‖x_k - x_j‖}\Big⟩
 
-    with ℓ the Huber function with β = 1. Memory grows with N²D + N³.
+    with ℓ the Huber function with β = 1. Time grows with N³D; memory is ``max_memory``, whatever N.
 
     Args:
         student: (N, ...), or several taps in a sequence or mapping: the mean over taps.
         teacher: the same taps of the teacher, in order; widths may differ. No gradient flows into
             it.
+        max_memory: bytes for what has the size of all pairs or triples, which is made and used a
+            tile at a time; 256 MiB. Features, gradients and, at the least, the vectors from one
+            example to all others come on top. It does not change the value.
         group: ranks whose batches, in rank order, make the batch; ``None`` is this process alone.
 
     Returns:
         A scalar ≥ 0, float32 or float64; 0 for N < 3. An angle at or towards a coincident example
-        has cosine 0, with zero gradient.
+        has cosine 0, with zero gradient. It can be differentiated once, not twice.
 
     Raises:
-        InputError: taps or examples that do not pair, or NaN or infinity in a tap.
+        InputError: taps or examples that do not pair, or NaN or infinity in a tap,
+            or a bound on memory that is not a whole number above 0.
 
     Example:
         >>> import torch
@@ -62,6 +64,7 @@ def relational_angle_loss(
         arXiv 1904.05068, section 3.2.2.
     """
     where = "relational_angle_loss"
+    check_count(max_memory, name="max_memory", where=where)
     if group is not None:
         student, teacher = across_ranks(
             {"student": student, "teacher": teacher}, group, where=where
@@ -70,25 +73,13 @@ def relational_angle_loss(
     for s_ND, t_ND in paired_taps(student, teacher, where=where):
         count = s_ND.shape[0]
         with exact_arithmetic(s_ND):
-            # a pair i = k has cosine 1 on both sides and a pair with j has 0: neither adds anything
-            # unless a coincident example makes one of them 0, so the diagonal is left out
-            total = functional.smooth_l1_loss(_cosines(s_ND), _cosines(t_ND), reduction="sum")
+            total = angles_apart(s_ND, t_ND, max_memory=max_memory)
         losses.append(total / max(count * (count - 1) * (count - 2), 1))
     return mean_of(losses)
 
 
-def _cosines(x_ND: Tensor) -> Tensor:
-    """At [j, i, k] the cosine of the angle x_i x_j x_k; 0 unless the three are distinct."""
-    directions_NND = unit_rows(
-        x_ND[None, :, :] - x_ND[:, None, :], floor_N=rounding_of_differences(x_ND)
-    )
-    cosine_NNN = product(directions_NND, directions_NND.mT)
-    same_NN = torch.eye(x_ND.shape[0], dtype=torch.bool, device=x_ND.device)
-    return cosine_NNN.masked_fill(same_NN, 0.0)
-
-
 class RelationalAngleLoss(nn.Module):
-    """:func:`relational_angle_loss` as a module; see there.
+    """:func:`relational_angle_loss` with its settings kept; see there.
 
     Example:
         >>> import torch
@@ -97,14 +88,16 @@ class RelationalAngleLoss(nn.Module):
         tensor(0.)
     """
 
-    def __init__(self, *, group: ProcessGroup | None = None) -> None:
+    def __init__(self, *, max_memory: int = MAX_MEMORY, group: ProcessGroup | None = None) -> None:
         super().__init__()
+        check_count(max_memory, name="max_memory", where="RelationalAngleLoss")
+        self.max_memory = max_memory
         self.group = group
 
     def forward(self, student: Taps, teacher: Taps) -> Tensor:
         """The loss of a batch."""
-        return relational_angle_loss(student, teacher, group=self.group)
+        return relational_angle_loss(student, teacher, max_memory=self.max_memory, group=self.group)
 
     def extra_repr(self) -> str:
         """The settings."""
-        return settings(group=self.group)
+        return settings(max_memory=self.max_memory, group=self.group)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torchlgg.core import exact_arithmetic, unit_rows
 from torchlgg.graphs import gram
 from torchlgg.losses._across_ranks import across_ranks
+from torchlgg.losses._row_normalized import row_normalized_distance, row_sums_pay
 from torchlgg.losses._taps import Taps, mean_of, paired_taps, settings
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ def similarity_preserving_loss(
 
     .. math:: \frac{1}{N^2} ‖ G_S - G_T ‖_F^2, \quad G = \text{rows of } X X^⊤ \text{ divided by
               their Euclidean norm}
+
+    Where sums over examples cost less than the N × N matrices, they take their place: O(N D²) time
+    and O(N D + D²) memory.
 
     Args:
         student: (N, ...), or several taps in a sequence or mapping: the mean over taps.
@@ -56,8 +60,14 @@ def similarity_preserving_loss(
     losses = []
     for s_ND, t_ND in paired_taps(student, teacher, where=where):
         with exact_arithmetic(s_ND):
-            losses.append((unit_rows(gram(s_ND)) - unit_rows(gram(t_ND))).square().mean())
+            losses.append(_squared_distance(s_ND, t_ND) / len(s_ND) ** 2)
     return mean_of(losses)
+
+
+def _squared_distance(s_ND: Tensor, t_ND: Tensor) -> Tensor:
+    if row_sums_pay(len(s_ND), s_ND.shape[1], t_ND.shape[1]):
+        return row_normalized_distance(s_ND, t_ND)
+    return (unit_rows(gram(s_ND)) - unit_rows(gram(t_ND))).square().sum()
 
 
 class SimilarityPreservingLoss(nn.Module):

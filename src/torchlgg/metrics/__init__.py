@@ -8,6 +8,7 @@ from torchlgg.metrics._intervals import (
     paired_difference,
     proportion_interval,
 )
+from torchlgg.metrics._linear_cka import linear_cka
 from torchlgg.metrics._neighbors import nearest_neighbors
 from torchlgg.metrics._predictions import Agreement, agreement, error_rate
 from torchlgg.metrics._sign_flips import sign_flip_p_value
@@ -19,6 +20,7 @@ __all__ = [
     "agreement",
     "error_rate",
     "graph_distance",
+    "linear_cka",
     "mean_interval",
     "nearest_neighbors",
     "paired_difference",
