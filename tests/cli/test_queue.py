@@ -162,7 +162,7 @@ def test_a_run_that_was_stopped_is_resumed_and_one_of_another_process_is_left_al
         "dead": "finished",
     }
     assert [modes(job.folder) for job in jobs] == [["resume"], [], ["resume"]]
-    assert "elsewhere: left alone: another process is at work on it, and is left alone\n" in text
+    assert "elsewhere: left alone: another process is at work on it\n" in text
     assert queue_exit_code(list(outcomes.values())) == 0
 
 

@@ -92,7 +92,8 @@ def test_taps_of_unequal_number(lgg, teacher, tmp_path) -> None:
         (["fast/classify", "--set", "trainin.epochs=3"], "`trainin` is no setting; did you mean"),
         (["fast/gkd", "--data", "digits"], "set `teacher.weights` to a file of its weights"),
         (["no.yaml"], "cannot read the recipe 'no.yaml': No such file or directory"),
-        (["fast/classify", "--resume", "x"], "cannot change when a run goes on by `--resume`"),
+        (["fast/classify", "--resume", "x"], "`RECIPE` cannot change when a run goes on by"),
+        (["--set", "a=1", "--resume", "x"], "`--set` cannot change when a run goes on by"),
     ],
 )
 def test_bad_words(lgg, tmp_path, monkeypatch, words, sentence) -> None:
@@ -109,3 +110,27 @@ def test_the_folder_is_named_after_the_recipe(lgg, tmp_path, monkeypatch) -> Non
     assert lgg("train", "fast/classify", *SMALL).code == 0
     assert RunFolder.open("runs/fast/classify").info.config["recipe"] == "fast/classify"
     assert recipe("fast/classify").training.epochs != 2
+
+
+def test_what_a_run_measured_is_measured_again(lgg, tmp_path) -> None:
+    """Grey images in a network of three channels, and an embedding of all training images."""
+    run = tmp_path / "run"
+    words = ["--set", "data.mean=[0.5, 0.5, 0.5]", "--set", "data.std=[0.2, 0.2, 0.2]"]
+    assert lgg("train", "fast/classify", *SMALL, *words, "--out", run).code == 0
+    again = lgg("evaluate", "--weights", run / "model.safetensors", "--data", "digits")
+    assert again.code == 0, again.err
+    assert again.out == f"{RunFolder.open(run).results()[0].measurements[0]}\n"
+
+    embedding = tmp_path / "embedding"
+    whole = [
+        "--set", "data.validation=0", "--set", "data.limit=null",
+        "--set", "engine.channels_last=false",  # the same order of sums
+    ]  # fmt: skip
+    assert lgg("train", "fast/embed", *SMALL, *whole, "--out", embedding).code == 0
+    again = lgg("evaluate", "--weights", embedding / "model.safetensors", "--data", "digits")
+    assert again.code == 0, again.err
+    lines = [str(m) for m in RunFolder.open(embedding).results()[0].measurements]
+    assert again.out.splitlines() == [
+        "359 test images by their neighbours among 1438 training images",
+        *lines,
+    ]

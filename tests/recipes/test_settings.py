@@ -96,6 +96,7 @@ def test_words_change_one_setting_each() -> None:
         ("training.epoch=3", "`training.epoch` is no setting; did you mean 'epochs'"),
         ("trainin.epochs=3", "`trainin` is no setting; did you mean 'training'"),
         ("training.epochs=many", "`training.epochs`: input should be a valid integer"),
+        ("training.epochs=true", "`training.epochs` is no yes or no; got true"),
         ("training.epochs=0", "`training`: `epochs` must be at least 1, got 0"),
         ("training.epochs", "`--set` must look like NAME=VALUE"),
         ("training=3", "`training` must be a mapping of settings, got 3"),
@@ -145,6 +146,11 @@ def test_yaml(tmp_path: Path) -> None:
             recipe(str(path))
     with pytest.raises(InputError, match="cannot read the recipe"):
         recipe(str(tmp_path / "absent.yaml"))
+    other = tmp_path / "other.yaml"
+    path.write_text(f"recipe: {other}")
+    other.write_text(f"recipe: {path}")
+    with pytest.raises(InputError, match=r"mine.yaml' begins from itself"):
+        recipe(str(path))
 
 
 def test_a_function_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -113,6 +112,7 @@ def _by_embeddings(
             return embed(model, images, tap=tap, progress=progress)
 
     train_ND, test_MD = rows(train), rows(test)
+    console.print(f"{len(test)} test images by their neighbours among {len(train)} training images")
     return evaluate_embeddings(
         train_ND,
         train.labels,
@@ -127,17 +127,17 @@ def _all_images(
     data: str, *, limit: int | None, image_size: int | None, saved: SavedNet | None
 ) -> tuple[Images, Images]:
     """Training and test images, normalised as in training."""
+    mean, std = (None, None) if saved is None else (saved.mean, saved.std)
     with progress_bar("reading images") as progress:
-        train, test = open_images(
-            data, limit=limit, image_size=image_size, in_memory=True, progress=progress
+        return open_images(
+            data,
+            limit=limit,
+            image_size=image_size,
+            mean=mean,
+            std=std,
+            in_memory=True,
+            progress=progress,
         )
-    return _as_in_training(train, saved), _as_in_training(test, saved)
-
-
-def _as_in_training(images: Images, saved: SavedNet | None) -> Images:
-    if saved is None:
-        return images
-    return replace(images, mean=saved.mean, std=saved.std, statistics="given")
 
 
 def _test_images(data: str, *, image_size: int | None, saved: SavedNet | None) -> Images:
@@ -146,10 +146,7 @@ def _test_images(data: str, *, image_size: int | None, saved: SavedNet | None) -
     The training images are read only where nothing else says how they were normalised: neither the
     file of weights nor published constants of a known data set.
     """
-    with progress_bar("reading images") as progress:
-        test = open_images(
-            data, limit=1, image_size=image_size, in_memory=True, progress=progress
-        ).test
-        if saved is not None or test.statistics == "published":
-            return _as_in_training(test, saved)
-        return open_images(data, image_size=image_size, in_memory=True, progress=progress).test
+    test = _all_images(data, limit=1, image_size=image_size, saved=saved)[1]
+    if saved is not None or test.statistics == "published":
+        return test
+    return _all_images(data, limit=None, image_size=image_size, saved=None)[1]

@@ -54,9 +54,16 @@ def refuse_all_but(context: typer.Context, first: str, *others: str) -> None:
     for name in context.params:
         source = context.get_parameter_source(name)
         if name not in (first, *others) and source is not None and source.name == "COMMANDLINE":
-            option = "RECIPE" if name == "names" else f"--{name.replace('_', '-')}"
+            option = _as_typed(context, name)
             raise InputError(
                 f"`{option}` cannot change when a run goes on by `--{first}`: all it was asked for "
                 f"is in its folder, and its schedule depends on it; leave `{option}` out, or start "
                 "a new run"
             )
+
+
+def _as_typed(context: typer.Context, name: str) -> str:
+    """A parameter as the user knows it: its first word on the command line, or its metavar."""
+    parameter = next(parameter for parameter in context.command.params if parameter.name == name)
+    words = [word for word in parameter.opts if word.startswith("-")]
+    return words[0] if words else str(parameter.metavar or name).removesuffix("...")

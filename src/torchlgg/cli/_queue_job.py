@@ -81,7 +81,7 @@ class Job:
         return {}
 
 
-_BUSY = "another process is at work on it, and is left alone"
+_BUSY = "another process is at work on it"
 
 
 @dataclass(frozen=True, kw_only=True)

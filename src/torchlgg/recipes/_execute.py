@@ -173,6 +173,10 @@ def _measured(job: Job, teacher_logits: Tensor | None, words: str, observer: Obs
     }
     subject = _subject(job) + words
     if config.task.embeds:
+        observer.note(
+            f"{len(job.test)} test images by their neighbours among {len(job.train)} training "
+            "images"
+        )
         with observer.part("embeddings") as progress:
             train_ND = predict(net, job.train, progress=progress)
             test_MD = predict(net, job.test, progress=progress)

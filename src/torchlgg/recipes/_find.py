@@ -88,13 +88,16 @@ def recipe(name: str) -> RunConfig:
     if name in _RECIPES:
         return replace(_RECIPES[name](), recipe=name)
     if Path(name).suffix in (".yaml", ".yml"):
-        return _from_yaml(Path(name))
+        return _from_yaml(Path(name), ())
     if ":" in name:
         return _from_function(name)
     raise InputError(f"there is no recipe {name!r}{did_you_mean(name, _RECIPES)}")
 
 
-def _from_yaml(path: Path) -> RunConfig:
+def _from_yaml(path: Path, above: tuple[Path, ...]) -> RunConfig:
+    """The recipe in a file, which those ``above`` begin from."""
+    if path.resolve() in above:
+        raise InputError(f"the recipe {str(path)!r} begins from itself")
     try:
         content = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
@@ -108,7 +111,12 @@ def _from_yaml(path: Path) -> RunConfig:
         raise InputError(f"the recipe {str(path)!r} must be a mapping of settings")
     settings: dict[str, Any] = dict(content)
     base = settings.pop("recipe", None)
-    plain = to_plain(recipe(str(base))) if base is not None else {}
+    if base is None:
+        plain = {}
+    elif Path(str(base)).suffix in (".yaml", ".yml"):
+        plain = to_plain(_from_yaml(Path(str(base)), (*above, path.resolve())))
+    else:
+        plain = to_plain(recipe(str(base)))
     return from_plain(merged(plain, settings | {"recipe": path.stem}))
 
 

@@ -87,6 +87,8 @@ def _value(kind: Any, plain: Any, place: str) -> Any:
             return _dataclass(option, plain, place)
     if any(is_dataclass(option) for option in options):
         raise InputError(f"`{place}` must be a mapping of settings, got {plain!r}")
+    if isinstance(plain, bool) and bool not in options:  # which pydantic takes for 0 and 1
+        raise InputError(f"`{place}` is no yes or no; got {str(plain).lower()}")
     try:
         return TypeAdapter(kind).validate_python(plain)
     except ValidationError as error:
