@@ -2,8 +2,8 @@
 
 A teacher, then students alone and by three losses, embeddings of 16 and 64 numbers, and networks
 made robust, each in a folder below ``runs/fast``. What was measured is kept in ``results/fast``:
-the results of every run, the environment, and the tables made from them. Two runs at a time, one core
-each.
+the results of every run, the environment, and the tables made from them. Two runs at a time, one
+core each.
 """
 
 from __future__ import annotations
@@ -56,17 +56,22 @@ def collect(folder: Path) -> None:
     (folder / "results.jsonl").write_text("".join(line + "\n" for line in lines))
     began = min(datetime.fromisoformat(run.info.created) for run in runs)
     ended = max(datetime.fromisoformat(run.info.ended or run.info.created) for run in runs)
+    seconds = sum(row["seconds"] for run in runs for row in run.metrics())
     about = {
         "command": "make results-fast DATA=path/to/cifar10",
         "runs": len(runs),
         "minutes": round((ended - began).total_seconds() / 60, 1),
+        "minutes of training on one core": round(seconds / 60, 1),
         "commits": sorted({str(run.info.commit) for run in runs}),
         "environment": runs[-1].info.environment.model_dump(mode="json"),
     }
     (folder / "about.json").write_text(json.dumps(about, indent=1) + "\n")
     found = [result for run in runs for result in run.results() if "recipe" in result.tags]
     last = [result for result in found if not result.task.endswith("best on validation")]
-    text = f"{about['runs']} runs in {about['minutes']} minutes.\n\n"
+    text = (
+        f"{about['runs']} runs in {about['minutes']} minutes; together "
+        f"{about['minutes of training on one core']} minutes of training on one core.\n\n"
+    )
     text += tables([r for r in last if r.tags["recipe"] in CLASSIFIERS], "error")
     text += "\n" + tables([r for r in last if r.tags["recipe"] in EMBEDDINGS], "10-NN error")
     (folder / "tables.md").write_text(text)
