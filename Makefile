@@ -39,6 +39,7 @@ results-fast: $(READY) ## the fast recipes on 10,000 images of CIFAR-10, 3 seeds
 	$(BIN)/python results/fast.py --data $(DATA)
 
 bench: $(READY) ## measure speed against the floor and the peers
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python -m benchmarks
 
 docs: $(READY) ## the documentation site, into docs/_build/html; an undocumented public name fails

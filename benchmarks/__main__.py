@@ -41,6 +41,7 @@ def measure(options: argparse.Namespace) -> None:
     import torch
 
     from benchmarks._cases import CASES
+    from benchmarks._measure import LeftOut
     from torchlgg.records import environment
 
     torch.manual_seed(0)
@@ -51,7 +52,11 @@ def measure(options: argparse.Namespace) -> None:
     for place, (name, case) in enumerate(chosen.items(), 1):
         print(f"[{place}/{len(chosen)}] {name} ...", flush=True)
         start, load = time.perf_counter(), os.getloadavg()[0]
-        rows = case(options.quick)
+        try:
+            rows = case(options.quick)
+        except LeftOut as why:
+            print(f"    left out: {why}", flush=True)
+            continue
         for row in rows:
             mark = {True: "met", False: "short", None: ""}[row.met]
             print(f"    {row.measure}: {row.ours} ({row.spread}) {row.target} {mark}", flush=True)

@@ -10,47 +10,21 @@ from torch import Tensor
 
 import torchlgg.losses
 from benchmarks._child import features
-from benchmarks._forms import dense_distance, diagonal_distance
-from benchmarks._measure import Row, in_child, interleaved, medians, quartiles, ratios
+from benchmarks._forms import backward_of, dense_distance, diagonal_distance
+from benchmarks._measure import (
+    Row,
+    at_most,
+    in_child,
+    interleaved,
+    medians,
+    quartiles,
+    ratios,
+    times,
+)
+from benchmarks._peer_cases import losses_of_peers
+from benchmarks._training_cases import distillation, training
 from torchlgg import capture, graph_distillation_loss, smoothness_variation_loss, soft_target_loss
 from torchlgg.nets import build_net
-
-
-def backward_of(loss: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor) -> Callable:
-    """Forward and backward, with a fresh gradient."""
-
-    def run() -> None:
-        loss(x.detach().requires_grad_(), y).backward()
-
-    return run
-
-
-def times(measure: str, forms: dict, over: str, under: str, target: float, **more) -> Row:
-    """How many times faster ``under`` is than ``over``; the target is a least."""
-    low, middle, high = ratios(forms[over], forms[under])
-    return Row(
-        measure,
-        f"{middle:.2f}×",
-        f"{low:.2f}–{high:.2f}",
-        f"≥ {target:g}×",
-        middle >= target,
-        medians(forms),
-        **more,
-    )
-
-
-def at_most(measure: str, forms: dict, over: str, under: str, target: float | None, **more) -> Row:
-    """The time of ``over`` in units of ``under``; the target is a most."""
-    low, middle, high = ratios(forms[over], forms[under])
-    return Row(
-        measure,
-        f"{middle:.2f}×",
-        f"{low:.2f}–{high:.2f}",
-        "" if target is None else f"≤ {target:g}×",
-        None if target is None else middle <= target,
-        medians(forms),
-        **more,
-    )
 
 
 def complete_graph(quick: bool) -> list[Row]:
@@ -290,4 +264,7 @@ CASES: dict[str, Callable[[bool], list[Row]]] = {
     "distillation step": distillation_step,
     "early tap": early_tap,
     "every loss": every_loss,
+    "losses against torchdistill": losses_of_peers,
+    "training": training,
+    "training against torchdistill": distillation,
 }

@@ -5,8 +5,19 @@ Shapes: N examples, D features.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+
+
+def backward_of(loss: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor) -> Callable:
+    """Forward and backward, with a fresh gradient."""
+
+    def run() -> None:
+        loss(x.detach().requires_grad_(), y).backward()
+
+    return run
 
 
 def dense_distance(s_ND: Tensor, t_ND: Tensor) -> Tensor:

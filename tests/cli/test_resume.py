@@ -18,7 +18,7 @@ from torchlgg.cli import _stop, _train
 from torchlgg.core import InputError
 from torchlgg.data import DataConfig, open_images
 from torchlgg.nets import SavedNet, build_net, save_weights
-from torchlgg.recipes import _execute, from_plain, to_plain
+from torchlgg.recipes import _train_run, from_plain, to_plain
 from torchlgg.records import RunFolder
 from torchlgg.training import TrainingState
 
@@ -379,14 +379,14 @@ def test_a_full_disk(nursery, small_disk, tmp_path) -> None:
 
 def test_divergence_keeps_the_last_good_epoch(lgg, tmp_path, monkeypatch) -> None:
     run = tmp_path / "run"
-    real = _execute.fit
+    real = _train_run.fit
 
     def poisoned(objective, *arguments, **options):
         for report in real(objective, *arguments, **options):
             yield report
             objective.student.linear.weight.data.fill_(1e38)
 
-    monkeypatch.setattr(_execute, "fit", poisoned)
+    monkeypatch.setattr(_train_run, "fit", poisoned)
     done = lgg(*WORDS, "--epochs", 3, "--out", run)
     assert done.code == 2
     assert "lgg: training diverged: the term 'ce' is nan in step 1 of epoch 2" in done.err

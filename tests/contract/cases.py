@@ -274,12 +274,14 @@ DISTILLATION_OPTIONS: dict[str, list[Any]] = {
     "edges": ["all", "intra", "inter"],
     "mask_from": ["own", "teacher"],
     "reduction": ["sum", "mean"],
+    "max_memory": [2**28, 1000],
 }
 VARIATION_OPTIONS: dict[str, list[Any]] = {"power": [2, 1, 3], **GRAPH_OPTIONS}
 SMOOTHNESS_OPTIONS: dict[str, list[Any]] = {
     "alpha": [1.0, 0.3, 2.5],
     "k": [None, 3],
     "reduction": ["mean", "sum"],
+    "max_memory": [2**28, 1000],
 }
 SOFT_TARGET_OPTIONS: dict[str, list[Any]] = {
     "temperature": [4.0, 1.0, 0.5],
@@ -297,7 +299,7 @@ DECOUPLED_OPTIONS: dict[str, list[Any]] = {
     "beta": [8.0, 0.0, 0.5],
 }
 ATTENTION_OPTIONS: dict[str, list[Any]] = {"power": [2, 1, 4]}
-TILED_OPTIONS: dict[str, list[Any]] = {"max_memory": [2**28, 1000]}
+TILED_OPTIONS: dict[str, list[Any]] = {"max_memory": [2**28, 1000]}  # everything, or a row or two
 TRANSFER_OPTIONS: dict[str, list[Any]] = {"reduction": ["mean", "sum"]}
 
 
@@ -361,7 +363,7 @@ _CASES = [
         oracle=oracles.graph_smoothness_loss,
         settings=({}, *covering(SMOOTHNESS_OPTIONS, strength=3)),
         gradient_settings=tuple(covering(SMOOTHNESS_OPTIONS, strength=3)),
-        compile_settings=({}, {"k": 3, "reduction": "sum"}),
+        compile_settings=({}, {"k": 3, "reduction": "sum"}, {"k": 3, "max_memory": 1000}),
         choices={"reduction": ["mean", "sum"]},
         invariances=always("rotation", "translation"),
         degenerate_settings={"GSL": {}, "GSL, k = 3, sum": {"k": 3, "reduction": "sum"}},
@@ -428,9 +430,9 @@ _CASES = [
         name="relational_distance_loss",
         kind="features",
         oracle=oracles.relational_distance_loss,
-        settings=({},),
-        gradient_settings=({},),
-        compile_settings=({},),
+        settings=({}, *covering(TILED_OPTIONS)),
+        gradient_settings=tuple(covering(TILED_OPTIONS)),
+        compile_settings=({}, {"max_memory": 1000}),
         choices={},
         invariances=always("rotation", "scale", "translation"),
         degenerate_settings={"RKD-D": {}},

@@ -9,6 +9,7 @@ Shapes: N examples, D features, M rows of a tile.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -27,18 +28,35 @@ from torchlgg.core import (
 from torchlgg.graphs._bandwidth import bandwidth_by_tiles
 from torchlgg.graphs._class_edges import Edges
 from torchlgg.graphs._distances import pairwise_distances
+from torchlgg.graphs._neighbors import check_enough_examples
 from torchlgg.graphs._similarity import kernel
 from torchlgg.graphs._spec import GraphSpec
 
 
-class Within(NamedTuple):
-    """The only pairs that may carry weight: those of one class, or of different ones."""
+@dataclass(frozen=True)
+class Within:
+    """The only pairs that may carry weight: those of one class, or of different ones.
+
+    Args:
+        labels_N: (N,), whole numbers.
+        edges: ``"intra"`` or ``"inter"``.
+
+    Example:
+        >>> import torch
+        >>> from torchlgg.graphs import Within
+        >>> Within(torch.tensor([0, 1, 1]), "intra").rows(slice(1, 2))
+        tensor([[False,  True,  True]])
+    """
 
     labels_N: Tensor
     edges: Edges
 
     def rows(self, rows: slice) -> Tensor:
-        """Boolean (M, N)."""
+        """Which pairs, boolean (M, N).
+
+        Args:
+            rows: the M examples.
+        """
         same_MN = self.labels_N[rows, None] == self.labels_N[None, :]
         return same_MN if self.edges == "intra" else ~same_MN
 
@@ -52,14 +70,25 @@ class _Closeness(NamedTuple):
 
 
 class GraphRows:
-    """A graph of which :meth:`adjacency` gives any rows, with the gradient of the whole.
+    """A graph of which ``adjacency`` gives any rows, with the gradient of the whole.
 
     Args:
         x_ND: (N, D), checked, float32 or float64; to be used in exact arithmetic, as all methods.
-        spec: how the graph is made; ``k`` below N.
+        spec: how the graph is made.
         tiles: the rows of each pass, all of them in order.
         within: the pairs that may carry weight, as ``within`` of ``latent_geometry_graph``.
         mask_of: the graph whose edges are used instead of choosing the k nearest.
+
+    Raises:
+        InputError: ``k`` ≥ N.
+
+    Example:
+        >>> import torch
+        >>> from torchlgg.graphs import GraphRows, GraphSpec
+        >>> x = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
+        >>> graph = GraphRows(x, GraphSpec(k=1, normalization=None), [slice(0, 2), slice(2, 3)])
+        >>> graph.adjacency(slice(2, 3))
+        tensor([[0.0000, 0.7071, 0.0000]])
     """
 
     def __init__(
@@ -73,6 +102,7 @@ class GraphRows:
     ) -> None:
         self.spec, self.within, self.mask_of = spec, within, mask_of
         count = len(x_ND)
+        check_enough_examples(spec, count, where="GraphRows")
         floor_N = x_ND.new_zeros(count)
         if spec.center:
             x_ND, floor_N = centered(x_ND, dim=0)
@@ -98,14 +128,22 @@ class GraphRows:
             self.degree_N = self._degrees(tiles)
 
     def adjacency(self, rows: slice) -> Tensor:
-        """Some rows of the graph, (M, N)."""
+        """Some rows of the graph, (M, N).
+
+        Args:
+            rows: one of the tiles.
+        """
         found_MN = self._cut(rows)
         if not self.late:
             found_MN = self._divided(found_MN, rows)
         return found_MN if self.within is None else found_MN * self.within.rows(rows)
 
     def edges(self, rows: slice) -> Tensor:
-        """Some rows of ``graph_edges``, boolean (M, N)."""
+        """Some rows of ``graph_edges``, boolean (M, N).
+
+        Args:
+            rows: one of the tiles.
+        """
         with torch.no_grad():
             return self._edges(rows, *self._weights(rows))[0]
 
@@ -224,6 +262,10 @@ class GraphRows:
         return chosen_MN | self_MN, back_MN | self_MN
 
     def both_edges(self, rows: slice) -> tuple[Tensor, Tensor]:
-        """:meth:`edges` of some rows, and those of all rows to them, transposed."""
+        """The edges of some rows, and those of all rows to them, transposed.
+
+        Args:
+            rows: one of the tiles.
+        """
         with torch.no_grad():
             return self._edges(rows, *self._weights(rows))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from torchlgg.core import InputError, exact_arithmetic, feature_matrix
-from torchlgg.graphs._neighbors import choose_neighbors
+from torchlgg.graphs._neighbors import check_enough_examples, choose_neighbors
 from torchlgg.graphs._normalize import normalize
 from torchlgg.graphs._similarity import similarities
 from torchlgg.graphs._spec import GraphSpec
@@ -195,11 +195,7 @@ def _examine(features: Tensor, spec: GraphSpec, *, where: str, **pairs_NN: Tenso
         raise InputError(f"{where}: `spec` must be a GraphSpec, got {type(spec).__name__}")
     x_ND = feature_matrix(features, name="features", where=where)
     count = x_ND.shape[0]
-    if spec.k is not None and spec.k >= count:
-        raise InputError(
-            f"{where}: `k` must be less than the number of examples; k={spec.k} for {count} "
-            "examples (take a larger batch, a smaller k, or k=None for the complete graph)"
-        )
+    check_enough_examples(spec, count, where=where)
     for name, mask_NN in pairs_NN.items():
         if mask_NN is None:
             continue

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from torchlgg.core import rounding
+from torchlgg.core import InputError, rounding
 from torchlgg.graphs._spec import GraphSpec
 
 
@@ -34,6 +34,15 @@ def choose_neighbors(closeness_NN: Tensor, candidates_NN: Tensor, spec: GraphSpe
     elif spec.neighbors == "mutual":
         chosen_NN = chosen_NN & chosen_NN.T
     return chosen_NN | (candidates_NN & self_NN)
+
+
+def check_enough_examples(spec: GraphSpec, count: int, *, where: str) -> None:
+    """Raise :class:`~torchlgg.core.InputError` unless there are more than k examples."""
+    if spec.k is not None and spec.k >= count:
+        raise InputError(
+            f"{where}: `k` must be less than the number of examples; k={spec.k} for {count} "
+            "examples (take a larger batch, a smaller k, or k=None for the complete graph)"
+        )
 
 
 def _k_nearest(closeness_NN: Tensor, others_NN: Tensor, k: int) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from torchlgg.core import (
+    MAX_MEMORY,
     InputError,
     check_count,
     check_labels,
@@ -21,6 +22,7 @@ from torchlgg.core import (
 )
 from torchlgg.graphs import (
     GraphSpec,
+    Within,
     check_class_labels,
     class_edges,
     cosine_features,
@@ -29,8 +31,10 @@ from torchlgg.graphs import (
 )
 from torchlgg.losses._across_ranks import across_ranks, rank_counts
 from torchlgg.losses._complete_graphs import complete_graph_distance, sums_pay
+from torchlgg.losses._graph_tiles import distance_by_tiles
 from torchlgg.losses._shared_sums import distances_by_shared_sums
 from torchlgg.losses._taps import Taps, mean_of, paired_taps, settings
+from torchlgg.losses._tiled import tiles_of_pairs
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
@@ -54,6 +58,7 @@ def graph_distillation_loss(
     labels: Tensor | None = None,
     mask_from: MaskFrom = "own",
     reduction: Reduction = "sum",
+    max_memory: int = MAX_MEMORY,
     group: ProcessGroup | None = None,
 ) -> Tensor:
     r"""How far the student's graph is from the teacher's, on the same examples.
@@ -77,6 +82,9 @@ def graph_distillation_loss(
             ``"own"``, as in the paper, or the ``"teacher"``'s, as in graph_kd.
         reduction: ``"sum"`` over the N² entries, as published in 2020; ``"mean"`` divides by N²,
             as published in 2019 (with the same weight of 25).
+        max_memory: bytes for what has the size of all pairs; 256 MiB. Where the matrices of all
+            pairs need more and power is 1, they are made a tile at a time, and again in backward.
+            Powers above 1 take the matrices. It does not change the value.
         group: ranks whose batches, in rank order, make the batch; ``None`` is this process alone.
 
     Returns:
@@ -84,7 +92,7 @@ def graph_distillation_loss(
 
     Raises:
         InputError: taps or examples that do not pair, missing labels, ``k`` ≥ N, NaN or infinity
-            in a tap, or an unknown option.
+            in a tap, an unknown option, or a bound on memory that is not a whole number above 0.
 
     Example:
         >>> import torch
@@ -100,7 +108,7 @@ def graph_distillation_loss(
         arXiv 1911.03080.
     """
     where = "graph_distillation_loss"
-    _check_settings(power, edges, mask_from, reduction, where=where)
+    _check_settings(power, edges, mask_from, reduction, max_memory, where=where)
     if group is not None:
         arguments = {"student": student, "teacher": teacher, "labels": labels}
         counts = rank_counts(arguments, group, where=where)
@@ -117,6 +125,10 @@ def graph_distillation_loss(
     losses = []
     for s_ND, t_ND in pairs:
         total = _by_sums(s_ND, t_ND, spec, power, edges, labels)
+        tiles = tiles_of_pairs(s_ND, max_memory)
+        if total is None and power == 1 and len(tiles) > 1:
+            within = None if labels is None else Within(labels, edges)
+            total = distance_by_tiles(s_ND, t_ND, spec, within, shared_mask, tiles)
         if total is None:
             if labels is not None and within_NN is None:
                 within_NN = class_edges(labels, edges)
@@ -170,12 +182,19 @@ def _by_pairs(
 
 
 def _check_settings(
-    power: int, edges: Edges, mask_from: MaskFrom, reduction: Reduction, *, where: str
+    power: int,
+    edges: Edges,
+    mask_from: MaskFrom,
+    reduction: Reduction,
+    max_memory: int,
+    *,
+    where: str,
 ) -> None:
     check_count(power, name="power", where=where)
     check_option(edges, _EDGES, name="edges", where=where)
     check_option(mask_from, _MASK_FROMS, name="mask_from", where=where)
     check_option(reduction, _REDUCTIONS, name="reduction", where=where)
+    check_count(max_memory, name="max_memory", where=where)
 
 
 def _power(a_NN: Tensor, power: int) -> Tensor:
@@ -217,15 +236,19 @@ class GraphDistillationLoss(nn.Module):
         edges: Edges = "all",
         mask_from: MaskFrom = "own",
         reduction: Reduction = "sum",
+        max_memory: int = MAX_MEMORY,
         group: ProcessGroup | None = None,
     ) -> None:
         super().__init__()
-        _check_settings(power, edges, mask_from, reduction, where="GraphDistillationLoss")
+        _check_settings(
+            power, edges, mask_from, reduction, max_memory, where="GraphDistillationLoss"
+        )
         self.spec = spec
         self.power = power
         self.edges: Edges = edges
         self.mask_from: MaskFrom = mask_from
         self.reduction: Reduction = reduction
+        self.max_memory = max_memory
         self.group = group
 
     def forward(self, student: Taps, teacher: Taps, labels: Tensor | None = None) -> Tensor:
@@ -239,6 +262,7 @@ class GraphDistillationLoss(nn.Module):
             labels=labels,
             mask_from=self.mask_from,
             reduction=self.reduction,
+            max_memory=self.max_memory,
             group=self.group,
         )
 
@@ -250,5 +274,6 @@ class GraphDistillationLoss(nn.Module):
             edges=self.edges,
             mask_from=self.mask_from,
             reduction=self.reduction,
+            max_memory=self.max_memory,
             group=self.group,
         )

@@ -20,9 +20,9 @@ def sign_flip_p_value(a: Iterable[float], b: Iterable[float]) -> float:
     """The p-value of the exact sign-flip permutation test of a − b over pairs, two-sided.
 
     Were there no difference between the methods, each d_i = a_i − b_i could as well have had the
-    other sign. Of all 2ⁿ patterns of signs s, this is the fraction with |Σ s_i d_i| ≥ |Σ d_i|. It
-    assumes no normal distribution, unlike the t test of :func:`paired_difference`, and cannot be
-    below 2/2ⁿ: five pairs give 0.0625 at least, six 0.03125.
+    other sign. Of all 2ⁿ patterns of signs s, this is the fraction with ``|Σ s_i d_i| ≥ |Σ d_i|``.
+    It assumes no normal distribution, unlike the t test of :func:`paired_difference`, and cannot
+    be below 2/2ⁿ: five pairs give 0.0625 at least, six 0.03125.
 
     Args:
         a: one finite number a pair; pair by what the two share, such as the seed.
