@@ -52,7 +52,7 @@ def test_glass_without_a_move_is_a_blur_done_twice() -> None:
 @pytest.mark.parametrize("angle", [-135.0, -90.0, -45.0, -17.3, 0.0, 30.0, 45.0])
 def test_motion_against_loops(angle: float) -> None:
     image = pictures(1).numpy()
-    radius, deviation = 6, 2
+    radius, deviation = 6, 6
     got = moved(image, angles=np.array([angle]), radius=radius, deviation=deviation)[0]
     weights = [math.exp(-(t**2) / (2 * deviation**2)) for t in range(2 * radius + 1)]
     turn = math.radians(angle)

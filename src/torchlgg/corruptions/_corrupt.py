@@ -36,10 +36,12 @@ def corrupt(
     with them byte by byte: of ``brightness``, ``contrast``, ``defocus_blur``, ``gaussian_blur``,
     ``jpeg_compression``, ``pixelate``, ``saturate`` and ``zoom_blur``.
 
-    What differs from the original: ``motion_blur`` and ``snow`` write ImageMagick's blur out (one
-    level apart at most, on few pixels); ``elastic_transform`` and the water of ``spatter`` do
-    without OpenCV; images without a drop stay as they are, where the original divides by zero;
-    ImageNet-C was stored as JPEG of quality 85, which is left to the caller.
+    What differs from the original: ``motion_blur`` and ``snow`` write ImageMagick's blur out;
+    ``elastic_transform`` and the water of ``spatter`` do without OpenCV, the latter with Euclidean
+    distances for approximate ones; an image without a drop stays as it is, where the original
+    divides by zero; sums that fall on a whole level but for their last bits (``defocus_blur`` of
+    flat parts) may be cut off to the level below in one and not in the other; ImageNet-C was stored
+    as JPEG of quality 85, which is left to the caller.
 
     Args:
         images: (N, C, H, W), uint8, C is 1 or 3; not changed. N may be 0. Where colour matters, a
