@@ -45,7 +45,7 @@ nitpick_ignore_regex = [  # what other libraries document on pages that a build 
         r"|rich)\..*",
     ),
     (r"py:class", r"torchlgg\..*\._.*"),  # private types are shown, not linked
-    (r"py:class", r"Tensor"),  # torch's, in the short form of an annotation
+    (r"py:class", r"Tensor|Path"),  # of other libraries, in the short form of an annotation
 ]
 
 myst_enable_extensions = ["dollarmath"]
