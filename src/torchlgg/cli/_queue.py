@@ -6,17 +6,16 @@ import contextlib
 import os
 import signal
 import sys
-import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import FrameType
 
 from rich.console import Console
 
 from torchlgg.cli._queue_job import Child, Job, Outcome, Status
 from torchlgg.cli._queue_screen import QueueScreen
-from torchlgg.cli._stop import TimeBudget
+from torchlgg.cli._stop import TimeBudget, handled_by
 from torchlgg.core import InputError
 
 _BEAT = 0.1
@@ -265,23 +264,9 @@ class _Stops:
         self.first: int | None = None
         self.killing = False
 
-    @contextlib.contextmanager
-    def counted(self) -> Iterator[None]:
+    def counted(self) -> contextlib.AbstractContextManager[None]:
         """Count them during the block, in the main thread."""
-        if threading.current_thread() is not threading.main_thread():
-            yield  # only the main thread gets signals
-            return
-        kinds = (signal.SIGINT, signal.SIGTERM)
-        # what is ignored already, as under nohup or in the background of a shell, stays ignored
-        before = {kind: signal.getsignal(kind) for kind in kinds}
-        for kind in kinds:
-            if before[kind] is not signal.SIG_IGN:
-                signal.signal(kind, self._on_signal)
-        try:
-            yield
-        finally:
-            for kind, handler in before.items():
-                signal.signal(kind, handler)
+        return handled_by(self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.first is None:

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 from torchlgg.core import InputError
@@ -28,6 +28,29 @@ class OutOfTime(Exception):  # noqa: N818  (no error)
     """The time budget is used up."""
 
 
+@contextlib.contextmanager
+def handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Give Ctrl-C and SIGTERM to a handler in the block, in the main thread.
+
+    Args:
+        handler: called with the number of the signal.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread gets signals
+        return
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    # what is ignored already, as under nohup or in the background of a shell, stays ignored
+    before = {kind: signal.getsignal(kind) for kind in kinds}
+    for kind in kinds:
+        if before[kind] is not signal.SIG_IGN:
+            signal.signal(kind, handler)
+    try:
+        yield
+    finally:
+        for kind, earlier in before.items():
+            signal.signal(kind, earlier)
+
+
 class Signals:
     """Ctrl-C and SIGTERM, as an exception: at once, but never in the middle of a write.
 
@@ -38,23 +61,9 @@ class Signals:
         self._writing = False
         self._waiting: int | None = None
 
-    @contextlib.contextmanager
-    def caught(self) -> Iterator[None]:
+    def caught(self) -> contextlib.AbstractContextManager[None]:
         """Raise :class:`Stopped` in the block for either signal."""
-        if threading.current_thread() is not threading.main_thread():
-            yield  # only the main thread gets signals
-            return
-        kinds = (signal.SIGINT, signal.SIGTERM)
-        # what is ignored already, as under nohup or in the background of a shell, stays ignored
-        before = {kind: signal.getsignal(kind) for kind in kinds}
-        for kind in kinds:
-            if before[kind] is not signal.SIG_IGN:
-                signal.signal(kind, self._on_signal)
-        try:
-            yield
-        finally:
-            for kind, handler in before.items():
-                signal.signal(kind, handler)
+        return handled_by(self._on_signal)
 
     @contextlib.contextmanager
     def wait(self) -> Iterator[None]:

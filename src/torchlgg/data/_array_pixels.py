@@ -13,7 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from torchlgg.data._parts import Part, Parts, train_name
 from torchlgg.data._pixels import CHUNK, THREADS, resize_and_crop
+from torchlgg.data._sampling import random_sample
 
 
 class ArrayReader:
@@ -73,3 +75,42 @@ class ArrayReader:
         self._done += count
         if self._progress is not None:
             self._progress(self._done, self._total)
+
+
+def sampled_parts(
+    train: tuple[NDArray[np.uint8], NDArray[np.int64]],
+    test: tuple[NDArray[np.uint8], NDArray[np.int64]],
+    class_names: tuple[str, ...],
+    *,
+    limit: int | None,
+    image_size: int | None,
+    seed: int,
+    progress: Callable[[int, int], None] | None,
+) -> Parts:
+    """Both splits of arrays of pixels and labels, the first one sampled.
+
+    Args:
+        train: (N, C, H, W) and (N,).
+        test: the same of the test set, which is always whole.
+        class_names: one name a class.
+        limit: at most this many training images, a random sample.
+        image_size: see `ArrayReader`.
+        seed: of the sample.
+        progress: see `ArrayReader`.
+
+    Returns:
+        Pixels and labels in memory of their own.
+    """
+    (train_images, train_labels), (test_images, test_labels) = train, test
+    chosen = random_sample(len(train_labels), limit, seed=seed)
+    total = len(chosen) + len(test_labels)
+    reader = ArrayReader(image_size=image_size, total=total, progress=progress)
+    return Parts(
+        Part(
+            reader.read(train_images[chosen]),
+            torch.from_numpy(train_labels[chosen]),
+            train_name(len(chosen), len(train_labels)),
+        ),
+        Part(reader.read(test_images), torch.from_numpy(test_labels), "test"),
+        class_names,
+    )

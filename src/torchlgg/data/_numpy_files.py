@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from torchlgg.core import InputError
-from torchlgg.data._array_pixels import ArrayReader
+from torchlgg.data._array_pixels import sampled_parts
 from torchlgg.data._fields import check_class_names
 from torchlgg.data._listing import visible_files
-from torchlgg.data._parts import Part, Parts, train_name
-from torchlgg.data._sampling import random_sample
+from torchlgg.data._parts import Parts
 
 _KEYS = ("train_images", "train_labels", "test_images", "test_labels")
 _NAMES = "class_names"
@@ -73,17 +71,14 @@ def read_arrays(
                 f"`source`: {split}_labels of {source} must lie between 0 and {len(names) - 1} for "
                 f"{len(names)} classes, got {labels[outside[0]]} at position {outside[0]}"
             )
-    chosen = random_sample(len(train_labels), limit, seed=seed)
-    total = len(chosen) + len(test_labels)
-    reader = ArrayReader(image_size=image_size, total=total, progress=progress)
-    return Parts(
-        Part(
-            reader.read(train_images[chosen]),
-            torch.from_numpy(train_labels[chosen]),
-            train_name(len(chosen), len(train_labels)),
-        ),
-        Part(reader.read(test_images), torch.from_numpy(test_labels), "test"),
+    return sampled_parts(
+        (train_images, train_labels),
+        (test_images, test_labels),
         names,
+        limit=limit,
+        image_size=image_size,
+        seed=seed,
+        progress=progress,
     )
 
 

@@ -9,14 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from torchlgg.core import InputError
-from torchlgg.data._array_pixels import ArrayReader
+from torchlgg.data._array_pixels import sampled_parts
 from torchlgg.data._listing import visible_files
-from torchlgg.data._parts import Part, Parts, train_name
-from torchlgg.data._sampling import random_sample
+from torchlgg.data._parts import Parts
 
 _TRAIN, _TEST = "train_32x32.mat", "test_32x32.mat"
 
@@ -58,17 +56,14 @@ def read_svhn(
             )
     train_images, train_labels = _read(folder / _TRAIN)
     test_images, test_labels = _read(folder / _TEST)
-    chosen = random_sample(len(train_labels), limit, seed=seed)
-    total = len(chosen) + len(test_labels)
-    reader = ArrayReader(image_size=image_size, total=total, progress=progress)
-    return Parts(
-        Part(
-            reader.read(train_images[chosen]),
-            torch.from_numpy(train_labels[chosen]),
-            train_name(len(chosen), len(train_labels)),
-        ),
-        Part(reader.read(test_images), torch.from_numpy(test_labels), "test"),
+    return sampled_parts(
+        (train_images, train_labels),
+        (test_images, test_labels),
         tuple(map(str, range(10))),
+        limit=limit,
+        image_size=image_size,
+        seed=seed,
+        progress=progress,
     )
 
 
